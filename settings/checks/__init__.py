@@ -1,0 +1,47 @@
+"""Checks across the areas of an environment: each gives all its findings, none stops at the first."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from settings.base import Problem
+from settings.checks import cluster, cpus, machines, networks, risks
+from settings.checks.sets import count_of, path_of
+
+if TYPE_CHECKING:
+    from settings.environment import Environment
+
+__all__ = ["MISTAKES", "count_of", "mistakes", "path_of", "warnings"]
+
+Check = Callable[["Environment"], Iterable[Problem]]
+
+MISTAKES: tuple[tuple[Check, frozenset[str]], ...] = (
+    (machines.placement, frozenset({"hypervisors", "control_plane", "workers"})),
+    (machines.names, frozenset({"name", "control_plane", "workers", "cluster"})),
+    (machines.residency, frozenset({"residency", "hypervisors"})),
+    (machines.memory, frozenset({"hypervisors", "control_plane", "workers"})),
+    (machines.cpu_modes, frozenset({"hypervisors", "control_plane", "workers"})),
+    (machines.raw_image, frozenset({"hypervisors", "image"})),
+    (cpus.pins, frozenset({"hypervisors", "control_plane", "workers"})),
+    (networks.overlaps, frozenset({"network", "cluster"})),
+    (networks.infrastructure, frozenset({"network", "cluster"})),
+    (networks.time_servers, frozenset({"network", "cluster", "node"})),
+    (networks.node_addresses, frozenset({"network", "cluster", "control_plane", "workers"})),
+    (networks.pod_blocks, frozenset({"cluster", "control_plane", "workers"})),
+    (cluster.labels_and_taints, frozenset({"control_plane", "workers"})),
+    (cluster.leaders, frozenset({"control_plane", "cluster"})),
+    (cluster.etcd_times, frozenset({"cluster"})),
+    (cluster.conntrack_memory, frozenset({"control_plane", "workers", "node"})),
+    (cluster.proxy_requests, frozenset({"control_plane", "workers", "kube_proxy"})),
+    (cluster.proxy_mode, frozenset({"cluster", "kube_proxy"})),
+)
+"""Each check with the areas that it reads: it runs when those are right in themselves, whatever the others are."""
+
+
+def mistakes(environment: "Environment", sound: frozenset[str]) -> list[Problem]:
+    """Everything in which the areas disagree, as far as the areas in `sound` show it."""
+    return [problem for check, areas in MISTAKES if areas <= sound for problem in check(environment)]
+
+
+def warnings(environment: "Environment") -> list[Problem]:
+    """Legal choices that cost something."""
+    return [*environment.kube_proxy.warnings(environment.cluster.minor), *risks.risks(environment)]

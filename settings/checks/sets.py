@@ -1,0 +1,32 @@
+"""What several checks ask about node sets."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from settings.machine import ControlPlane, NodeSet, WorkerPool
+
+if TYPE_CHECKING:
+    from settings.environment import Environment
+
+
+def path_of(name: str) -> str:
+    """Where a node set stands in the stack file."""
+    return "control_plane" if name == "cp" else f"workers.{name}"
+
+
+def count_of(node_set: NodeSet) -> int:
+    """Number of machines of a control plane or worker pool."""
+    assert isinstance(node_set, ControlPlane | WorkerPool)  # noqa: S101 - the two kinds there are
+    return node_set.count
+
+
+def machines_on(node_set: NodeSet, hypervisor: str) -> int:
+    """Number of the set's machines that one hypervisor carries."""
+    return sum(node_set.place(index) == hypervisor for index in range(count_of(node_set)))
+
+
+def populated(environment: "Environment") -> Iterator[tuple[str, NodeSet]]:
+    """Path and settings of each set that has a machine."""
+    for name, node_set in environment.node_sets().items():
+        if count_of(node_set):
+            yield path_of(name), node_set
