@@ -1,0 +1,1 @@
+"""Pure functions from the plan to text: seeds, stylesheets, kubeadm documents, node files and node scripts."""
