@@ -1,0 +1,1 @@
+"""Pulumi components; the only room that imports Pulumi's providers."""

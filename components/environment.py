@@ -1,0 +1,101 @@
+"""One environment: the order in which its parts come."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_command as command
+import pulumi_kubernetes as kubernetes
+from pulumi import Output, ResourceOptions
+
+from components.authorities import Authorities, AuthoritiesArgs
+from components.connection import Shell
+from components.hypervisor import Hypervisor, HypervisorArgs
+from components.kube_proxy import KubeProxy, KubeProxyArgs
+from components.machine import Machine, MachineArgs
+from components.node import Membership, MembershipArgs, Node, NodeArgs
+from plan import NodePlan, Plan
+from render.kubeconfig import known_hosts
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentArgs:
+    """The plan is everything."""
+
+    plan: Plan
+
+
+class Environment(pulumi.ComponentResource):
+    """Authorities, hypervisors, machines, nodes and kube-proxy of one environment."""
+
+    def __init__(self, name: str, args: EnvironmentArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__("underlay:index:Environment", name, None, opts)
+        plan = args.plan
+        self._plan, self._own = plan, ResourceOptions(parent=self)
+        self.authorities = Authorities(name, AuthoritiesArgs(plan=plan), self._own)
+        self._hypervisors = {
+            key: Hypervisor(f"{name}-{key}", HypervisorArgs(environment=name, settings=host, image=plan.settings.image), self._own)
+            for key, host in plan.settings.hypervisors.items()
+            if plan.nodes_on(key)
+        }
+        self.nodes: dict[str, Node] = {}
+        self._machines: dict[str, Machine] = {}
+        self._shells: dict[str, Shell] = {}
+        self._window: dict[str, list[Node]] = defaultdict(list)
+        for node in plan.nodes:
+            self._add(node)
+        for node in plan.nodes:
+            self._seat(node)
+        self._kube_proxy(name)
+        self.known_hosts = Output.all(**{node.name: self._machines[node.name].host_key for node in plan.nodes}).apply(self._known_hosts)
+        self.register_outputs({})
+
+    def _add(self, node: NodePlan) -> None:
+        """Machine and steps of one node; it waits for those of its set that may not be missing at the same time."""
+        peers = self._window[node.node_set]
+        width = self._plan.settings.node_sets()[node.node_set].max_unavailable
+        after = [peers[-width].ready] if len(peers) >= width else []
+        machine_args = MachineArgs(
+            plan=self._plan,
+            node=node,
+            hypervisor=self._hypervisors[node.hypervisor],
+            authorized_key=self.authorities.operator_public_key,
+            after=after,
+        )
+        machine = Machine(node.name, machine_args, self._own)
+        patience = self._plan.settings.cluster.timeouts.boot_s
+        shell = Shell(address=str(node.address), host_key=machine.host_key, operator_key=self.authorities.operator_key, patience_s=patience)
+        node_args = NodeArgs(plan=self._plan, node=node, machine=machine, authorities=self.authorities, shell=shell, founder=self._founder())
+        self.nodes[node.name] = Node(node.name, node_args, self._own)
+        self._machines[node.name], self._shells[node.name] = machine, shell
+        peers.append(self.nodes[node.name])
+
+    def _founder(self) -> command.remote.Command | None:
+        first = self._plan.control_planes[0].name
+        return self.nodes[first].join if first in self.nodes else None
+
+    def _seat(self, node: NodePlan) -> None:
+        """Membership through another control plane where there is one: the leaving node cannot speak for itself."""
+        speakers = [peer.name for peer in self._plan.control_planes if peer.name != node.name] or [node.name]
+        args = MembershipArgs(
+            plan=self._plan,
+            node=self.nodes[node.name],
+            machine=self._machines[node.name],
+            speaker=self.nodes[speakers[0]],
+            speaker_shell=self._shells[speakers[0]],
+        )
+        Membership(node.name, args, self._own)
+
+    def _kube_proxy(self, name: str) -> None:
+        first = self.nodes[self._plan.control_planes[0].name]
+        provider = kubernetes.Provider(
+            f"{name}-kubernetes",
+            kubeconfig=self.authorities.kubeconfig,
+            cluster_identifier=name,  # the same cluster, even when its certificate is renewed
+            enable_config_map_mutable=True,
+            opts=self._own,
+        )
+        KubeProxy(f"{name}-kube-proxy", KubeProxyArgs(plan=self._plan, provider=provider, after=first.join), self._own)
+
+    def _known_hosts(self, keys: dict[str, str]) -> str:
+        return known_hosts({node.name: (str(node.address), keys[node.name]) for node in self._plan.nodes})

@@ -1,0 +1,110 @@
+"""One KVM machine. With hypervisor.py the only modules that know pulumi-libvirt."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_libvirt as libvirt
+import pulumi_tls as tls
+from pulumi import ResourceOptions
+
+from components.hypervisor import Hypervisor
+from plan import NodePlan, Plan
+from render import domain, seed
+from render import volume as volume_xml
+
+GIB = 1024**3
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineArgs:
+    """A planned node, the hypervisor that carries it, and what it must wait for."""
+
+    plan: Plan
+    node: NodePlan
+    hypervisor: Hypervisor
+    authorized_key: pulumi.Input[str]
+    after: Sequence[pulumi.Resource]
+    """Nodes that must be there before this machine may be made or replaced."""
+
+
+class Machine(pulumi.ComponentResource):
+    """A domain on a root volume of its own, with a cloud-init seed that holds its identity only.
+
+    vCPUs, memory, CPU, NIC and disk driver replace the domain and keep the volume; image and disk size replace both. A control plane's
+    volume is protected, because etcd lives on it.
+    """
+
+    def __init__(self, name: str, args: MachineArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__("underlay:compute:Machine", name, None, opts)
+        self._args = args
+        host_key = tls.PrivateKey(f"{name}-host-key", algorithm="ED25519", opts=ResourceOptions(parent=self))
+        self.host_key: pulumi.Output[str] = host_key.public_key_openssh.apply(str.strip)
+        self._libvirt = ResourceOptions(parent=self, provider=args.hypervisor.provider, delete_before_replace=True, depends_on=args.after)
+        volume = self._root(name)
+        disk = self._seed(name, host_key)
+        machine = self._domain(name, volume, disk)
+        self.volume_id: pulumi.Output[str] = volume.id
+        self.domain_id: pulumi.Output[str] = machine.id
+        self.register_outputs({"domain_id": self.domain_id, "host_key": self.host_key})
+
+    def _root(self, name: str) -> libvirt.Volume:
+        node, hypervisor = self._args.node, self._args.hypervisor
+        keep = ResourceOptions.merge(self._libvirt, ResourceOptions(protect=node.is_control_plane))
+        volume_name, size = f"{name}-root", node.disk.size_gib * GIB
+        if hypervisor.base is not None:
+            return libvirt.Volume(
+                f"{name}-root", name=volume_name, pool=hypervisor.pool, base_volume_id=hypervisor.base.id, size=size, format="qcow2", opts=keep
+            )
+        xslt = libvirt.VolumeXmlArgs(xslt=volume_xml.capacity_xslt(size))  # the provider takes no size beside a source
+        raw = self._args.plan.settings.image.raw
+        return libvirt.Volume(f"{name}-root", name=volume_name, pool=hypervisor.pool, source=raw, xml=xslt, opts=keep)
+
+    def _seed(self, name: str, host_key: tls.PrivateKey) -> libvirt.CloudInitDisk:
+        args = self._args
+
+        def user_data(parts: Sequence[str]) -> str:
+            private, public, authorized = parts
+            return seed.user_data(args.node, host_key=private, host_key_public=public, authorized_key=authorized)
+
+        parts = pulumi.Output.all(host_key.private_key_openssh, self.host_key, args.authorized_key)
+        return libvirt.CloudInitDisk(
+            f"{name}-seed",
+            name=f"{name}-seed.iso",
+            pool=args.hypervisor.files_pool,
+            user_data=pulumi.Output.secret(parts.apply(user_data)),
+            meta_data=seed.meta_data(args.node),
+            network_config=seed.network_config(args.plan, args.node),
+            opts=self._libvirt,
+        )
+
+    def _domain(self, name: str, volume: libvirt.Volume, disk: libvirt.CloudInitDisk) -> libvirt.Domain:
+        node, hypervisor = self._args.node, self._args.hypervisor
+        mode = None if node.cpu.mode == "custom" else node.cpu.mode
+        attachment = hypervisor.settings.network
+        direct_boot = hypervisor.kernel is not None and hypervisor.initrd is not None
+        cmdline = " ".join(self._args.plan.settings.image.cmdline)
+        return libvirt.Domain(
+            f"{name}-domain",
+            name=name,
+            type=hypervisor.settings.domain_type,
+            machine="q35",
+            vcpu=node.vcpus,
+            memory=node.memory_mib,
+            cpu=libvirt.DomainCpuArgs(mode=mode) if mode else None,
+            kernel=hypervisor.kernel.id if hypervisor.kernel is not None else None,
+            initrd=hypervisor.initrd.id if hypervisor.initrd is not None else None,
+            cmdlines=[{"_": cmdline}] if direct_boot else None,
+            disks=[libvirt.DomainDiskArgs(volume_id=volume.id)],
+            cloudinit=disk.id,
+            network_interfaces=[
+                libvirt.DomainNetworkInterfaceArgs(
+                    bridge=attachment.bridge, network_name=attachment.libvirt_network, mac=node.mac, wait_for_lease=False
+                )
+            ],
+            consoles=[libvirt.DomainConsoleArgs(type="pty", target_port="0", target_type="serial")],
+            autostart=True,
+            running=True,
+            xml=libvirt.DomainXmlArgs(xslt=domain.domain_xslt(node, hypervisor.settings)),
+            opts=self._libvirt,
+        )

@@ -1,0 +1,121 @@
+"""A Pulumi engine that only remembers: what was registered, with which options."""
+
+import asyncio
+import json
+import runpy
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pulumi
+import yaml
+from pulumi.runtime import mocks as pulumi_mocks
+from pulumi.runtime.stack import Stack, wait_for_rpcs
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Answers(pulumi_mocks.Mocks):
+    """Outputs that providers compute: made up, but of the right form."""
+
+    def new_resource(self, args: pulumi_mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        """Inputs come back as outputs, beside what a provider would add."""
+        made: dict[str, dict[str, Any]] = {
+            "tls:index/privateKey:PrivateKey": {
+                "privateKeyPem": f"PRIVATE {args.name}\n",
+                "privateKeyOpenssh": f"OPENSSH PRIVATE {args.name}\n",
+                "publicKeyPem": "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+                "publicKeyOpenssh": f"ssh-ed25519 AAAA{args.name.encode().hex()}\n",
+            },
+            "tls:index/selfSignedCert:SelfSignedCert": {"certPem": f"CERTIFICATE {args.name}\n"},
+            "tls:index/certRequest:CertRequest": {"certRequestPem": f"REQUEST {args.name}\n"},
+            "tls:index/locallySignedCert:LocallySignedCert": {"certPem": f"CERTIFICATE {args.name}\n"},
+            "random:index/randomString:RandomString": {"result": "abc123"},
+            "random:index/randomPassword:RandomPassword": {"result": "0123456789abcdef"},
+            "random:index/randomBytes:RandomBytes": {"base64": "A" * 43 + "="},
+        }
+        inputs = cast("dict[str, Any]", args.inputs)
+        return f"{args.name}-id", {**inputs, **made.get(args.typ, {})}
+
+    def call(self, args: pulumi_mocks.MockCallArgs) -> Any:
+        """No function of a provider is called."""
+        raise AssertionError(f"unexpected call of {args.token}")
+
+
+class Recorder(pulumi_mocks.MockMonitor):
+    """Keeps every request with its options; refuses a URN used twice, as the engine does."""
+
+    def __init__(self, mocks: pulumi_mocks.Mocks) -> None:
+        super().__init__(mocks)
+        self.requests: dict[str, Any] = {}
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
+        """Remember the request under its URN."""
+        response = super().RegisterResource(request)  # pyright: ignore[reportUnknownMemberType]
+        assert response.urn not in self.requests, f"URN used twice: {response.urn}"
+        self.requests[response.urn] = request
+        return response
+
+
+@dataclass
+class Registered:
+    """What a program registered."""
+
+    requests: dict[str, Any] = field(default_factory=dict[str, Any])
+    exports: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def named(self, name: str, kind: str = "") -> Any:
+        """The one request of this name (and type, where names repeat)."""
+        found = [request for request in self.requests.values() if request.name == name and kind in request.type]
+        assert len(found) == 1, f"{name}: {[(request.type, request.name) for request in found]}"
+        return found[0]
+
+    def of_type(self, token: str) -> list[Any]:
+        """All requests of a type."""
+        return [request for request in self.requests.values() if request.type == token]
+
+
+def document(stack: str) -> dict[str, Any]:
+    """The `underlay:environment` object of a stack file."""
+    config = yaml.safe_load((ROOT / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return config["underlay:environment"]
+
+
+def run_program(environment: Mapping[str, Any], *, preview: bool = False) -> Registered:
+    """Run `__main__.py` once on these settings."""
+
+    async def program() -> Registered:
+        recorder = Recorder(Answers())
+        pulumi.runtime.set_mocks(recorder.mocks, project="underlay", stack="test", preview=preview, monitor=recorder)
+        pulumi.runtime.set_all_config({"underlay:environment": json.dumps(environment)})
+        runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+        await wait_for_rpcs()
+        root = pulumi.runtime.get_root_resource()
+        assert isinstance(root, Stack)
+        exports = {name: await pulumi.Output.from_input(value).future() for name, value in root.outputs.items()}
+        return Registered(requests=recorder.requests, exports=exports)
+
+    with closing_loops():
+        return asyncio.run(program())
+
+
+@contextmanager
+def closing_loops() -> Generator[None]:
+    """Close the event loops that Pulumi's mocks open on the threads they run on and never close."""
+    opened: list[asyncio.AbstractEventLoop] = []
+    make = asyncio.new_event_loop
+
+    def remembered() -> asyncio.AbstractEventLoop:
+        opened.append(make())
+        return opened[-1]
+
+    asyncio.new_event_loop = remembered
+    try:
+        yield
+    finally:
+        asyncio.new_event_loop = make
+        for loop in opened:
+            if not loop.is_running():
+                loop.close()
