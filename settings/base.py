@@ -19,7 +19,7 @@ class Problem:
 
     def __str__(self) -> str:
         """The line that the operator reads."""
-        return f"{self.path}: {self.message}"
+        return f"{self.path}: {self.message}" if self.path else self.message
 
 
 class Problems(ValueError):  # noqa: N818 - it carries several mistakes of one validator

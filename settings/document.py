@@ -111,6 +111,8 @@ def _typed(annotation: Any, metadata: tuple[Any, ...] = ()) -> str:
 def _limits(metadata: tuple[Any, ...]) -> str:
     least = next((f"{entry.ge:,}" if isinstance(entry, Ge) else f"more than {entry.gt:,}" for entry in metadata if isinstance(entry, Ge | Gt)), "")
     most = next((f"{entry.le:,}" if isinstance(entry, Le) else f"less than {entry.lt:,}" for entry in metadata if isinstance(entry, Le | Lt)), "")
+    if least == most:
+        return f", {least} only" if least else ""
     return f", {least} to {most}" if least and most else f", at least {least}" if least else f", at most {most}" if most else ""
 
 

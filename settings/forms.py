@@ -55,6 +55,12 @@ def _distinct(values: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
     return values
 
 
+def _no_flag(value: object) -> object:
+    if isinstance(value, bool):
+        raise wrong_form("expected a whole number", "write one such as 1")
+    return value
+
+
 def _network(value: object) -> IPv4Network:
     if isinstance(value, IPv4Network):
         return value
@@ -143,6 +149,8 @@ Number = Annotated[float, Strict()]
 """A number; neither "4" nor true passes for one."""
 Flag = Annotated[bool, Strict()]
 """true or false; neither "yes" nor 1 passes for one."""
+NoFlag = BeforeValidator(_no_flag)
+"""For a choice of numbers: Python takes true for 1."""
 Distinct = AfterValidator(_distinct)
 """A list without an entry twice."""
 Network = Annotated[IPv4Network, BeforeValidator(_network), Words("IPv4 network")]

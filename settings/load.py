@@ -1,9 +1,10 @@
 """From the plain object of a stack file to checked settings."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from pydantic import ValidationError, create_model
+from pydantic import BaseModel, ValidationError, create_model
 
 from settings import checks
 from settings.base import Problem
@@ -27,11 +28,18 @@ def _between_sound_areas(document: object) -> list[Problem]:
     if not isinstance(document, Mapping):
         return []
     sound: dict[str, Any] = {}
-    for name, field in Environment.model_fields.items():
-        alone: dict[str, Any] = {name: (field.annotation, field)}
+    for name in Environment.model_fields:
         try:
-            area = create_model(name, **alone).model_validate({name: document[name]} if name in document else {})
+            area = _alone(name).model_validate({name: document[name]} if name in document else {})
         except ValidationError:
             continue
         sound[name] = getattr(area, name)
     return checks.mistakes(Environment.model_construct(**sound), frozenset(sound))
+
+
+@cache
+def _alone(name: str) -> type[BaseModel]:
+    """A model of one area, so that it can be validated without the others."""
+    field = Environment.model_fields[name]
+    definition: dict[str, Any] = {name: (field.annotation, field)}
+    return create_model(name, **definition)

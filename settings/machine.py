@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from settings.base import Problem, Settings
-from settings.forms import CpuSet, Distinct, DnsLabel, Flag, LabelKey, LabelValue, Whole, text
+from settings.forms import CpuSet, Distinct, DnsLabel, Flag, LabelKey, LabelValue, NoFlag, Whole, text
 
 CpuModel = Annotated[str, text(r"[A-Za-z0-9_.-]+", "expected the name of a CPU model", "qemu64 or EPYC", 64)]
 MAX_MEMORY_MIB = 16 * 1024 * 1024
@@ -120,7 +120,7 @@ class NodeSet(Settings):
 class ControlPlane(NodeSet):
     """The nodes that carry etcd and the API server."""
 
-    count: Literal[1, 3]
+    count: Annotated[Literal[1, 3], NoFlag]
     """1, or 3 for an environment that survives the loss of one."""
     vcpus: Whole = Field(ge=2, le=512)
     """Virtual CPUs of each machine; kubeadm asks for two. A change replaces the machines."""

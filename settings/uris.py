@@ -33,7 +33,7 @@ def _connection(uri: str) -> str:
         raise ValueError(
             f"is (not shown), whose scheme is none of libvirt's, allowed: {', '.join(CONNECTIONS)}; write it like qemu+ssh://root@kvm1/system"
         )
-    if parts.scheme != "test" and parts.path not in ("/system", "/session"):
+    if parts.scheme != "test" and parts.path.rstrip("/") not in ("/system", "/session"):
         raise ValueError(
             "is (not shown), which names no libvirt daemon, allowed at its end: /system, /session; write it like qemu+ssh://root@kvm1/system"
         )

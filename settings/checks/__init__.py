@@ -1,7 +1,7 @@
 """Checks across the areas of an environment: each gives all its findings, none stops at the first."""
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol
 
 from settings.base import Problem
 from settings.checks import cluster, cpus, machines, networks, risks
@@ -10,9 +10,18 @@ from settings.checks.sets import count_of, path_of
 if TYPE_CHECKING:
     from settings.environment import Environment
 
-__all__ = ["MISTAKES", "count_of", "mistakes", "path_of", "warnings"]
+__all__ = ["MISTAKES", "Check", "count_of", "mistakes", "path_of", "warnings"]
 
-Check = Callable[["Environment"], Iterable[Problem]]
+
+class Check(Protocol):
+    """A check across areas; it reads those that `MISTAKES` names beside it."""
+
+    __name__: str
+
+    def __call__(self, environment: "Environment", /) -> Iterable[Problem]:
+        """All findings."""
+        ...
+
 
 MISTAKES: tuple[tuple[Check, frozenset[str]], ...] = (
     (machines.placement, frozenset({"hypervisors", "control_plane", "workers"})),

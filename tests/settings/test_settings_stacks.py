@@ -1,0 +1,52 @@
+"""Every stack file in the repository loads, and makes a plan."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import plan
+from settings import load
+from settings.forms import parse_cpu_set
+from tests.settings.documents import ROOT, STACKS, stack
+
+OSLO = ROOT / "stacks" / "Pulumi.example-oslo.yaml"
+
+
+@pytest.mark.parametrize("path", STACKS, ids=lambda path: path.stem)
+def test_a_stack_file_loads_and_plans(path: Path) -> None:
+    environment = load(stack(path))
+    made = plan.make(environment)
+    assert len(made.control_planes) == environment.control_plane.count
+    assert len(made.workers) == sum(pool.count for pool in environment.workers.values())
+
+
+@pytest.mark.parametrize("path", STACKS, ids=lambda path: path.stem)
+def test_a_stack_file_holds_settings_and_nothing_else(path: Path) -> None:
+    assert stack(path)["name"] in path.stem, "the environment is called as its file"
+
+
+def test_the_example_warns_of_nothing_that_could_be_helped() -> None:
+    assert [problem.path for problem in load(stack(OSLO)).warnings()] == ["kube_proxy.mode"]
+
+
+def test_the_example_is_spread_evenly_over_its_hypervisors() -> None:
+    made = plan.make(load(stack(OSLO)))
+    assert Counter((node.hypervisor, node.role) for node in made.nodes) == {
+        (host, role): count for host in made.settings.hypervisors for role, count in (("control-plane", 1), ("worker", 2))
+    }
+
+
+def test_the_example_pins_every_vcpu_away_from_qemu() -> None:
+    made = plan.make(load(stack(OSLO)))
+    for name, hypervisor in made.settings.hypervisors.items():
+        pins = [cpu for node in made.nodes_on(name) for cpu in node.cpu_pins]
+        assert len(pins) == len(set(pins)) == sum(node.vcpus for node in made.nodes_on(name))
+        assert not set(pins) & set(parse_cpu_set(hypervisor.emulator_cpus or ""))
+
+
+def test_the_example_can_grow_by_three_workers_without_another_change() -> None:
+    document = stack(OSLO)
+    before = plan.make(load(document))
+    document["workers"]["worker"]["count"] += 3
+    assert plan.make(load(document)).nodes[: len(before.nodes)] == before.nodes
