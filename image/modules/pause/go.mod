@@ -1,0 +1,3 @@
+module underlay/image/pause
+
+go 1.26.0
