@@ -6,8 +6,8 @@ import pulumi
 import pulumi_command as command
 
 DIAL_TIMEOUT_S = 15
-DIALS_PER_MINUTE = 4
-"""The provider waits up to 15 s between dials."""
+DIALS_PER_MINUTE = 12
+"""The provider waits at most 5 s between dials."""
 
 
 @dataclass(frozen=True, kw_only=True)

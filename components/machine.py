@@ -14,6 +14,8 @@ from render import domain, seed
 from render import volume as volume_xml
 
 GIB = 1024**3
+ONLY_NOTED = ["cloudinit", "cmdlines", "initrd", "kernel", "machine", "networkInterfaces"]
+"""Changes that the provider would note in its state and not make on the domain."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,5 +108,5 @@ class Machine(pulumi.ComponentResource):
             autostart=True,
             running=True,
             xml=libvirt.DomainXmlArgs(xslt=domain.domain_xslt(node, hypervisor.settings)),
-            opts=self._libvirt,
+            opts=ResourceOptions.merge(self._libvirt, ResourceOptions(replace_on_changes=ONLY_NOTED)),
         )

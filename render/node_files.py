@@ -1,6 +1,7 @@
 """The files that a node gets before Kubernetes, and the numbers in them."""
 
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
 from plan import NodePlan, Plan
 from render.kubeadm import PATCHES_FOLDER, static_pod_patches
@@ -20,6 +21,8 @@ MODE_MODULES = {
 }
 CONN_TAB_BITS = (8, 20)
 """What ip_vs takes for conn_tab_bits (net/netfilter/ipvs/ip_vs_conn.c)."""
+MOST_CONTROL_PLANES = 3
+"""What settings allow."""
 PAUSE = {(1, 31): "3.10", (1, 32): "3.10", (1, 33): "3.10", (1, 34): "3.10.1", (1, 35): "3.10.1"}
 PAUSE_NEWEST = "3.10.2"
 """Sandbox image of Kubernetes 1.36 and later (cmd/kubeadm/app/constants, PauseVersion); older ones in PAUSE."""
@@ -121,9 +124,18 @@ def hosts_file(plan: Plan, node: NodePlan) -> str:
 
 def keepalived_config(plan: Plan, node: NodePlan) -> str:
     """keepalived's configuration on a control plane that may hold the API's address."""
-    peers = [str(peer.address) for peer in plan.control_planes if peer.name != node.name]
     endpoint = plan.settings.cluster.endpoint
+    peers = [str(address) for address in _possible_holders(plan) if address != node.address]
     return fill("keepalived.conf.j2", node=node, peers=peers, endpoint=endpoint, vrrp=endpoint.vrrp, interface=INTERFACE, library=LIBRARY)
+
+
+def _possible_holders(plan: Plan) -> list[IPv4Address]:
+    """The control planes there are and, beside a lone one, those it may grow to: then nothing changes on it, and the address stays.
+
+    A lone keepalived without unicast peers would speak multicast, and give the address up for some seconds when it changes over.
+    """
+    network, first = plan.settings.network.cidr, plan.settings.control_plane.first_host
+    return [network[host] for host in range(first, first + MOST_CONTROL_PLANES) if host < network.num_addresses - 1]
 
 
 def holds_endpoint(plan: Plan, node: NodePlan) -> bool:

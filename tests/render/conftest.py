@@ -1,0 +1,54 @@
+"""Where the tests of render/ find the programs that read what it writes, and the golden files' one switch."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from node_sandbox import Sandbox, sandbox_or_skip
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def find_program(name: str) -> str | None:
+    """The program from UNDERLAY_BIN, from the image builder's cache, or from PATH."""
+    folder = os.environ.get("UNDERLAY_BIN")
+    if folder and os.access(Path(folder) / name, os.X_OK):
+        return str(Path(folder) / name)
+    cache = Path(os.environ.get("UNDERLAY_CACHE", Path.home() / ".cache" / "underlay"))
+    built = sorted(cache.glob(f"programs/{name}-*/{name}"), key=lambda path: path.stat().st_mtime)
+    return str(built[-1]) if built else shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], str]:
+    """Gives the path of a program, or skips the test and says what is missing."""
+
+    def find(name: str) -> str:
+        found = find_program(name)
+        if found is None:
+            pytest.skip(f"{name} is not here (looked in UNDERLAY_BIN, ~/.cache/underlay/programs, PATH)")
+        return found
+
+    return find
+
+
+@pytest.fixture
+def golden() -> Callable[[str, str], None]:
+    """Compares a text with tests/render/golden/NAME; with UPDATE_GOLDEN=1 writes it."""
+
+    def compare(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if os.environ.get("UPDATE_GOLDEN") == "1":
+            path.write_text(text)
+        assert path.exists(), f"no {path}: look at the text and run once with UPDATE_GOLDEN=1"
+        assert text == path.read_text(), f"differs from {path.name}; if that is meant: UPDATE_GOLDEN=1 pytest tests/render, then read the diff"
+
+    return compare
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Sandbox:
+    """A node's root folder with recorded fakes, or a skipped test that says why."""
+    return sandbox_or_skip(tmp_path)

@@ -1,0 +1,76 @@
+<?xml version="1.0"?>
+<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
+  <xsl:output omit-xml-declaration="yes" indent="yes"/>
+
+  <xsl:template match="@*|node()">
+    <xsl:copy><xsl:apply-templates select="@*|node()"/></xsl:copy>
+  </xsl:template>
+
+  <xsl:template match="/domain">
+    <xsl:copy>
+      <xsl:apply-templates select="@*"/>
+      <xsl:apply-templates select="node()[not(self::memoryBacking or self::cputune or self::iothreads or self::clock)]"/>
+      <iothreads>2</iothreads>
+      <memoryBacking><hugepages><page size="1048576" unit="KiB"/></hugepages><nosharepages/></memoryBacking>
+      <cputune>
+        <vcpupin vcpu="0" cpuset="4"/>
+        <vcpupin vcpu="1" cpuset="5"/>
+        <vcpupin vcpu="2" cpuset="6"/>
+        <vcpupin vcpu="3" cpuset="7"/>
+        <emulatorpin cpuset="2-3"/>
+        <iothreadpin iothread="1" cpuset="2-3"/>
+        <iothreadpin iothread="2" cpuset="2-3"/>
+      </cputune>
+      <clock offset="utc">
+        <timer name="rtc" tickpolicy="catchup"/>
+        <timer name="pit" tickpolicy="delay"/>
+        <timer name="hpet" present="no"/>
+        <timer name="kvmclock" present="yes"/>
+      </clock>
+    </xsl:copy>
+  </xsl:template>
+
+  <!-- the node has no screen, no sound and no USB -->
+  <xsl:template match="/domain/devices/graphics|/domain/devices/video|/domain/devices/sound|/domain/devices/audio|/domain/devices/input"/>
+  <xsl:template match="/domain/devices/controller[@type='usb']|/domain/devices/memballoon|/domain/devices/rng"/>
+  <xsl:template match="/domain/devices">
+    <xsl:copy>
+      <xsl:apply-templates select="@*|node()"/>
+      <controller type="usb" model="none"/>
+      <memballoon model="none"/>
+      <rng model="virtio"><backend model="random">/dev/urandom</backend></rng>
+    </xsl:copy>
+  </xsl:template>
+
+  <!-- the root disk -->
+  <xsl:template match="/domain/devices/disk[@device='disk'][1]/driver">
+    <xsl:copy>
+      <xsl:apply-templates select="@*"/>
+      <xsl:attribute name="cache">none</xsl:attribute>
+      <xsl:attribute name="io">native</xsl:attribute>
+      <xsl:attribute name="discard">unmap</xsl:attribute>
+      <xsl:attribute name="queues">4</xsl:attribute>
+      <xsl:attribute name="iothread">1</xsl:attribute>
+    </xsl:copy>
+  </xsl:template>
+
+  <!-- the seed: cloud kernels have neither IDE nor SATA -->
+  <xsl:template match="/domain/devices/disk[@device='cdrom']">
+    <xsl:copy>
+      <xsl:apply-templates select="@*"/>
+      <xsl:attribute name="device">disk</xsl:attribute>
+      <xsl:apply-templates select="node()[not(self::address or self::readonly)]"/>
+      <readonly/>
+    </xsl:copy>
+  </xsl:template>
+  <xsl:template match="/domain/devices/disk[@device='cdrom']/target">
+    <target dev="vdb" bus="virtio"/>
+  </xsl:template>
+
+  <xsl:template match="/domain/devices/interface">
+    <xsl:copy>
+      <xsl:apply-templates select="@*|node()[not(self::driver)]"/>
+      <driver><xsl:attribute name="name">vhost</xsl:attribute><xsl:attribute name="queues">4</xsl:attribute><xsl:attribute name="rx_queue_size">1024</xsl:attribute></driver>
+    </xsl:copy>
+  </xsl:template>
+</xsl:stylesheet>

@@ -1,0 +1,335 @@
+"""Labels, taints, draining and leaving, really run against a real API server and a real etcd that use what render/ writes."""
+
+import base64
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from native_control_plane import ControlPlanes, Node, until
+from node_sandbox import Run
+from render_plans import KEY, full, node
+
+from render import node_files, scripts
+
+pytestmark = pytest.mark.engine
+PLAN = full(cluster__endpoint={"address": "10.20.0.10"})
+WEB = node(PLAN, "web-1")
+
+
+@pytest.fixture(scope="module")
+def control_planes(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlanes]:
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces and root folders need root")
+    made = ControlPlanes(PLAN, tmp_path_factory.mktemp("control-planes"), program)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def first(control_planes: ControlPlanes) -> Node:
+    made = control_planes.certificates(1)
+    made.start_etcd()
+    made.hold_endpoint()
+    made.start_api_server()
+    made.admit_administrators()
+    made.kubectl("create", "serviceaccount", "default")
+    made.sandbox.write(
+        "etc/kubernetes/other.conf", made.run("kubeadm", "kubeconfig", "user", "--config", "/etc/underlay/kubeadm.yaml", "--client-name", "nobody")
+    )
+    leave = next(file for file in node_files.node_files(PLAN, made.node, authorized_key=KEY) if file.path.endswith("/leave"))
+    made.sandbox.write("local/lib/underlay/leave", leave.text).chmod(0o755)
+    return made
+
+
+@pytest.fixture
+def web(first: Node) -> Iterator[Node]:
+    """The cluster with a Ready Node object oslo-web-1 as kubelet registers it."""
+    taint = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+    labels = {"kubernetes.io/os": "linux", "someone.else/label": "theirs"}
+    create_node(first, WEB.name, labels, [taint])
+    yield first
+    first.kubectl("delete", "pods", "--all", "--force", "--grace-period=0")
+    first.kubectl("delete", "node", WEB.name, "--ignore-not-found")
+
+
+def create_node(first: Node, name: str, labels: dict[str, str], taints: list[dict[str, str]]) -> None:
+    document = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}, "spec": {"taints": taints}}
+    first.kubectl("create", "--filename=/tmp/document", document=document)
+    set_ready(first, name, "True")
+
+
+def set_ready(first: Node, name: str, status: str) -> None:
+    condition = f'{{"status":{{"conditions":[{{"type":"Ready","status":"{status}"}}]}}}}'
+    first.kubectl("patch", "node", name, "--subresource=status", "--type=merge", "--patch", condition)
+
+
+def create_pod(first: Node, name: str, *, owner: str | None = "ReplicaSet", grace_s: int = 0) -> None:
+    owners = (
+        [{"apiVersion": "apps/v1", "kind": owner, "name": "x", "uid": "00000000-0000-0000-0000-000000000001", "controller": True}] if owner else []
+    )
+    spec = {"nodeName": WEB.name, "terminationGracePeriodSeconds": grace_s, "containers": [{"name": "c", "image": "x"}]}
+    document = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default", "ownerReferences": owners}, "spec": spec}
+    first.kubectl("create", "--filename=/tmp/document", document=document)
+
+
+def member(first: Node, **changes: Any) -> Run:
+    plan = full(cluster__endpoint={"address": "10.20.0.10"}, **changes)
+    return first.sandbox.run(scripts.member(plan, node(plan, "web-1")))
+
+
+def leave(first: Node, *arguments: str) -> Run:
+    return first.sandbox.run_program("/usr/local/lib/underlay/leave", *arguments)
+
+
+def taints(first: Node) -> set[str]:
+    return {f"{taint['key']}={taint.get('value', '')}:{taint['effect']}" for taint in first.get("node", WEB.name)["spec"].get("taints", [])}
+
+
+# --- member
+
+
+def test_labels_and_taints_come_and_those_of_others_stay(web: Node) -> None:
+    run = member(web)
+    assert run.code == 0, run.err
+    labels = web.get("node", WEB.name)["metadata"]["labels"]
+    assert dict(WEB.labels).items() <= labels.items()
+    assert labels["someone.else/label"] == "theirs"
+    assert taints(web) == {"web=only:NoSchedule", "node.kubernetes.io/not-ready=:NoSchedule"}
+    assert "label example.net/tier=web" in run.out
+
+
+def test_a_second_run_sends_nothing(web: Node) -> None:
+    member(web)
+    before = web.get("node", WEB.name)["metadata"]["resourceVersion"]
+    run = member(web)
+    assert (run.code, run.out) == (0, "underlay: oslo-web-1: labels and taints are as declared\n")
+    assert web.get("node", WEB.name)["metadata"]["resourceVersion"] == before
+
+
+def test_what_is_no_longer_declared_goes(web: Node) -> None:
+    member(web)
+    run = member(web, workers__web__labels={"example.net/rack": "r7"}, workers__web__taints=[])
+    assert run.code == 0, run.err
+    labels = web.get("node", WEB.name)["metadata"]["labels"]
+    assert "example.net/tier" not in labels
+    assert labels["example.net/rack"] == "r7"
+    assert labels["someone.else/label"] == "theirs"
+    assert taints(web) == {"node.kubernetes.io/not-ready=:NoSchedule"}
+    assert "label example.net/tier removed" in run.out
+
+
+def test_a_changed_value_is_put_right(web: Node) -> None:
+    member(web)
+    web.kubectl("label", "node", WEB.name, "--overwrite", "example.net/tier=db")
+    member(web, workers__web__taints=[{"key": "web", "value": "mostly", "effect": "NoSchedule"}])
+    assert web.get("node", WEB.name)["metadata"]["labels"]["example.net/tier"] == "web"
+    assert "web=mostly:NoSchedule" in taints(web)
+    assert "web=only:NoSchedule" not in taints(web)
+
+
+def test_somebody_elses_change_in_between_is_kept(web: Node) -> None:
+    # between our read and our write somebody taints and labels the node, once
+    meddle = "/usr/local/bin/kubectl --kubeconfig /etc/kubernetes/admin.conf"
+    meddler = f"""#!/bin/bash
+if [[ "$*" == *"--request PATCH"* && ! -e /meddled ]]; then
+  : >/meddled
+  {meddle} label node {WEB.name} between=yes >/dev/null </dev/null
+  {meddle} taint node {WEB.name} theirs=now:NoExecute >/dev/null </dev/null
+fi
+exec /usr/bin/curl "$@"
+"""
+    web.sandbox.program("curl", meddler)
+    try:
+        run = member(web)
+    finally:
+        (web.sandbox.root / "local/sbin/curl").unlink()
+    assert run.code == 0, run.err
+    assert "somebody else changed the taints meanwhile (attempt 1)" in run.out
+    labels = web.get("node", WEB.name)["metadata"]["labels"]
+    assert (labels["between"], labels["example.net/tier"]) == ("yes", "web")
+    assert taints(web) == {"web=only:NoSchedule", "node.kubernetes.io/not-ready=:NoSchedule", "theirs=now:NoExecute"}
+
+
+def test_a_heartbeat_in_between_does_not_matter(web: Node) -> None:
+    beat = """#!/bin/bash
+if [[ "$*" == *"--request PATCH"* ]]; then
+  /usr/local/bin/kubectl --kubeconfig /etc/kubernetes/admin.conf label node oslo-web-1 --overwrite beat=$RANDOM >/dev/null </dev/null
+fi
+exec /usr/bin/curl "$@"
+"""
+    web.sandbox.program("curl", beat)
+    try:
+        run = member(web)
+    finally:
+        (web.sandbox.root / "local/sbin/curl").unlink()
+    assert run.code == 0, run.err
+    assert "once more" not in run.out
+
+
+def test_a_node_without_taints_gets_the_declared_ones(first: Node) -> None:
+    create_node(first, "oslo-web-2", {}, [])
+    first.kubectl("patch", "node", "oslo-web-2", "--type=merge", "--patch", '{"spec":{"taints":null}}')  # the API's own not-ready
+    try:
+        run = first.sandbox.run(scripts.member(PLAN, node(PLAN, "web-2")))
+        assert run.code == 0, run.err
+        assert first.get("node", "oslo-web-2")["spec"]["taints"] == [{"key": "web", "value": "only", "effect": "NoSchedule"}]
+    finally:
+        first.kubectl("delete", "node", "oslo-web-2")
+
+
+def test_an_administrator_who_may_not_is_told_so(first: Node) -> None:
+    good = first.sandbox.read("etc/kubernetes/admin.conf")
+    scheduler = first.sandbox.write("etc/kubernetes/admin.conf", first.sandbox.read("etc/kubernetes/other.conf"))
+    try:
+        run = first.sandbox.run(scripts.member(PLAN, WEB))
+    finally:
+        scheduler.write_text(good)
+    assert run.code == 1
+    assert 'the API does not give the Node object: nodes "oslo-web-1" is forbidden' in run.err
+
+
+def test_a_node_that_never_comes_is_an_error_with_its_bound(first: Node) -> None:
+    script = scripts.member(PLAN, node(PLAN, "web-2"))
+    hurried = script.replace("SECONDS < 300", "SECONDS < 0")
+    assert hurried != script
+    run = first.sandbox.run(hurried)
+    assert run.code == 1
+    assert "the cluster has no Node oslo-web-2 after 300 s (cluster.timeouts.join_s)" in run.err
+
+
+# --- drain and what takes it back
+
+
+def test_a_drained_node_is_empty_and_schedulable_again_when_it_comes_back(web: Node) -> None:
+    create_pod(web, "moves")
+    run = leave(web, "drain", WEB.name, "20")
+    assert run.code == 0, run.err
+    found = web.get("node", WEB.name)
+    assert found["spec"]["unschedulable"] is True
+    assert found["metadata"]["annotations"]["underlay.dev/cordoned"] == "true"
+    assert web.get("pods")["items"] == []
+    again = web.sandbox.run(scripts.schedulable(PLAN, WEB))
+    assert (again.code, again.out) == (0, "underlay: oslo-web-1: schedulable again\n")
+    assert "unschedulable" not in web.get("node", WEB.name)["spec"]
+    assert web.sandbox.run(scripts.schedulable(PLAN, WEB)).out == ""
+
+
+def test_member_takes_back_a_cordon_of_underlays_own(web: Node) -> None:
+    leave(web, "drain", WEB.name, "20")
+    assert "schedulable again" in member(web).out
+    assert "unschedulable" not in web.get("node", WEB.name)["spec"]
+
+
+def test_a_cordon_that_somebody_else_set_stays(web: Node) -> None:
+    web.kubectl("cordon", WEB.name)
+    assert leave(web, "drain", WEB.name, "20").code == 0
+    for script in (scripts.schedulable(PLAN, WEB), scripts.member(PLAN, WEB)):
+        assert web.sandbox.run(script).code == 0
+    assert web.get("node", WEB.name)["spec"]["unschedulable"] is True
+
+
+def test_a_pod_that_does_not_go_in_time_fails_the_drain_by_name(web: Node) -> None:
+    create_pod(web, "stays", grace_s=60)
+    run = leave(web, "drain", WEB.name, "3")
+    assert run.code == 1
+    assert "not drained within 3 s (cluster.timeouts.drain_s); still on the node: default/stays" in run.err
+    assert "step 'drain' failed" in run.err
+
+
+def test_a_pod_without_a_controller_is_never_lost(web: Node) -> None:
+    create_pod(web, "bare", owner=None)
+    run = leave(web, "drain", WEB.name, "20")
+    assert run.code == 1
+    assert "default/bare (no controller: delete it yourself)" in run.err
+    assert web.get("pods")["items"][0]["metadata"]["name"] == "bare"
+
+
+def test_a_node_that_does_not_answer_does_not_hold_up_its_drain(web: Node) -> None:
+    create_pod(web, "stays", grace_s=60)
+    assert leave(web, "drain", WEB.name, "1").code == 1
+    set_ready(web, WEB.name, "Unknown")
+    run = leave(web, "drain", WEB.name, "40")
+    assert run.code == 0, run.err
+
+
+@pytest.mark.parametrize("arguments", [("drain", "oslo-gone-1", "5"), ("remove", "oslo-gone-1")])
+def test_a_node_that_never_was_is_gone_already(first: Node, arguments: tuple[str, ...]) -> None:
+    run = leave(first, *arguments)
+    assert run.code == 0, run.err
+    assert "no such" in run.out
+
+
+@pytest.mark.parametrize("arguments", [(), ("drain",), ("drain", "n"), ("drain", "n", "soon"), ("vanish", "n")])
+def test_leave_refuses_what_it_does_not_know(first: Node, arguments: tuple[str, ...]) -> None:
+    run = leave(first, *arguments)
+    assert run.code == 2
+    assert "usage: leave drain NODE SECONDS" in run.err
+
+
+# --- remove
+
+
+def test_a_removed_worker_is_gone_from_the_api(web: Node) -> None:
+    run = leave(web, "remove", WEB.name)
+    assert run.code == 0, run.err
+    assert WEB.name not in {item["metadata"]["name"] for item in web.get("nodes")["items"]}
+    assert web.members() == {"oslo-cp-1"}
+
+
+def test_the_last_control_plane_removes_nothing(first: Node) -> None:
+    create_node(first, "oslo-cp-1", {}, [])
+    run = leave(first, "remove", "oslo-cp-1")
+    assert run.code == 0, run.err
+    assert "is the last control plane" in run.out
+    assert first.members() == {"oslo-cp-1"}
+    assert first.get("node", "oslo-cp-1")
+    first.kubectl("delete", "node", "oslo-cp-1")
+
+
+def test_a_control_plane_leaves_etcd_first_and_only_while_the_rest_is_a_quorum(first: Node, control_planes: ControlPlanes) -> None:
+    others = [control_planes.certificates(number) for number in (2, 3)]
+    for other in others:
+        other.start_etcd(first)
+        create_node(first, other.node.name, {}, [])
+    assert first.members() == {"oslo-cp-1", "oslo-cp-2", "oslo-cp-3"}
+
+    others[1].stop("etcd")
+    refused = leave(first, "remove", "oslo-cp-2")
+    assert refused.code == 1
+    assert "only 1 of the 2 other etcd members are healthy, a quorum is 2" in refused.err
+    assert first.members() == {"oslo-cp-1", "oslo-cp-2", "oslo-cp-3"}
+    assert first.get("node", "oslo-cp-2")
+
+    dead = leave(first, "remove", "oslo-cp-3")
+    assert dead.code == 0, dead.err
+    assert first.members() == {"oslo-cp-1", "oslo-cp-2"}
+    second = leave(first, "remove", "oslo-cp-2")
+    assert second.code == 0, second.err
+    assert first.members() == {"oslo-cp-1"}
+    assert first.get("nodes")["items"] == []
+    until("the API answers after the last removal", lambda: first.get("namespaces")["items"] != [])
+
+
+# --- the control plane that the rendered documents make
+
+
+def test_secrets_are_encrypted_in_etcd_and_configmaps_are_not(first: Node) -> None:
+    first.kubectl("create", "secret", "generic", "hidden", "--from-literal=word=plaintext")
+    first.kubectl("create", "configmap", "shown", "--from-literal=word=plaintext")
+
+    def stored(path: str) -> bytes:
+        key = base64.b64encode(f"/registry/{path}".encode()).decode()
+        return base64.b64decode(first.etcd("kv/range", {"key": key})["kvs"][0]["value"])
+
+    assert stored("secrets/default/hidden").startswith(b"k8s:enc:secretbox:v1:key1:")
+    assert b"plaintext" not in stored("secrets/default/hidden")
+    assert b"plaintext" in stored("configmaps/default/shown")
+
+
+def test_the_health_check_needs_no_credentials(first: Node) -> None:
+    check = next(file for file in node_files.node_files(PLAN, first.node, authorized_key=KEY) if file.path.endswith("/check-api"))
+    first.sandbox.write("local/lib/underlay/check-api", check.text).chmod(0o755)
+    assert first.sandbox.run_program("/usr/local/lib/underlay/check-api").code == 0
