@@ -1,0 +1,56 @@
+# One environment on one machine. `make up` shows it, `make test` is what CI runs. As root, on Debian 12.
+.DEFAULT_GOAL := help
+.PHONY: help up down preview status ssh kubectl check test live clean
+
+NAME ?= lab
+STACK ?= lab
+PYTHON := .venv/bin/python
+LAB := $(PYTHON) -m lab
+VERBOSE ?=
+PURPOSE := lab
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 18
+
+up: ## bring the whole environment up on this machine (STACK=lab NAME=lab VERBOSE=1)
+	@lab/bootstrap.sh lab
+	@$(LAB) up --name $(NAME) --stack $(STACK) $(if $(VERBOSE),--verbose)
+
+down: ## remove everything that `make up` made
+	@lab/bootstrap.sh preview
+	@$(LAB) down --name $(NAME)
+
+preview: ## show what `make up` would make (STACK=lab); needs no hypervisor
+	@lab/bootstrap.sh preview
+	@$(LAB) preview --name $(NAME) --stack $(STACK)
+
+status: ## show the nodes of the running environment
+	@$(LAB) status --name $(NAME)
+
+ssh: ## open a shell on a node (NODE=cp-1)
+	@$(LAB) ssh --name $(NAME) $(or $(NODE),$(error say which node: make ssh NODE=cp-1))
+
+kubectl: ## run kubectl as administrator (ARGS="get pods -A")
+	@$(LAB) kubectl --name $(NAME) -- $(or $(ARGS),$(error say what: make kubectl ARGS="get pods -A"))
+
+check: ## lint, types, import layers and the tests that need no hypervisor
+	@lab/bootstrap.sh $(PURPOSE)
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/basedpyright
+	.venv/bin/lint-imports
+	$(LAB) with-tools -- $(PYTHON) -m pytest -q $(STRICT)
+
+# On a machine for tests nothing may be missing: its packages are installed, and a skipped test is a failed one.
+test: PURPOSE = test
+test: STRICT = -p tests.lab.strict
+test: check ## check, then the tests with the real engine, libvirt and one booted machine
+	$(LAB) with-tools -- $(PYTHON) -m pytest -m engine $(STRICT)
+
+live: ## a whole environment through all its changes; an hour where machines are emulated
+	@lab/bootstrap.sh lab
+	$(LAB) with-tools -- $(PYTHON) -m pytest -m live -s tests/live
+
+clean: down ## `make down`, and remove caches of checks in the checkout (not ~/.cache/underlay)
+	@rm -rf .pytest_cache .ruff_cache .import_linter_cache
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The stand-in for Pulumi's `command` plugin: shell commands on this machine and, over SSH, on others."""

@@ -1,0 +1,180 @@
+"""Runs of the engine on one stack of one lab: one at a time, in the lab's namespace or on a loopback of their own."""
+
+import contextlib
+import fcntl
+import json
+import signal
+import subprocess
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab import hypervisor, project, stackfile
+from lab.places import Lab, LabError
+from lab.pluginset import PluginSet
+from lab.process import attempt, end, holding_open, in_namespace, run, with_environment
+
+MARK = "UNDERLAY_ENGINE_OF"
+"""Environment variable that every process of an engine run carries; its value is the lab's state directory."""
+INTERRUPT_GRACE_S = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """An engine that is ready to run on one stack.
+
+    `isolated`: away from the lab's namespace, on a loopback of its own, as a preview without hypervisor is.
+    """
+
+    lab: Lab
+    stack: str
+    engine: Path
+    plugins: PluginSet
+    isolated: bool
+
+    def command(self, arguments: Sequence[str]) -> list[str]:
+        """The words that run the engine where it has to run."""
+        words = [str(self.engine), *arguments]
+        if self.isolated:
+            return ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *words]
+        return in_namespace(self.lab.namespace, words)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of the engine and of all that it starts."""
+        own = project.engine_environment(self.lab, path_first=self.plugins.path_first, stand_ins=self.plugins.stand_ins)
+        return {**own, MARK: str(self.lab.root), "PULUMI_STACK": self.stack}
+
+    def capture(self, arguments: Sequence[str], *, stdin: str | None = None, timeout_s: float = 120) -> str:
+        """Standard output of an engine command that must succeed; nothing of it is logged."""
+        return run(self.command(arguments), stdin=stdin, timeout_s=timeout_s, env=self.environment, cwd=project.project_dir(self.lab))
+
+    def follow(self, arguments: Sequence[str], on_line: Callable[[str], None]) -> int:
+        """Run an engine command and hand on each line it says; gives its exit code.
+
+        An interrupt reaches the engine, which gets some seconds to note where it stands; the next run goes on from there.
+        """
+        with subprocess.Popen(
+            self.command(arguments),
+            cwd=project.project_dir(self.lab),
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        ) as process:
+            try:
+                assert process.stdout is not None  # noqa: S101 - it was asked for
+                for line in process.stdout:
+                    on_line(line.rstrip("\n"))
+            except BaseException:
+                with contextlib.suppress(ProcessLookupError):
+                    process.send_signal(signal.SIGINT)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(INTERRUPT_GRACE_S)
+                raise
+            finally:
+                # A killed engine leaves its plugins behind.
+                end_runs(self.lab)
+        return process.returncode
+
+    def attach(self, arguments: Sequence[str]) -> int:
+        """Run an engine command on this very terminal; gives its exit code."""
+        return subprocess.run(self.command(arguments), cwd=project.project_dir(self.lab), env=self.environment, check=False).returncode
+
+
+def end_runs(lab: Lab) -> list[int]:
+    """End what is left of engine runs of this lab; gives what would not go."""
+    return end(lambda: with_environment(MARK, str(lab.root)), first=signal.SIGINT)
+
+
+def lock_file(lab: Lab) -> Path:
+    """Held by the one command that works on the lab."""
+    return lab.root / "engine.lock"
+
+
+def end_commands(lab: Lab) -> list[int]:
+    """Interrupt whatever works on the lab, as `down` comes before everything else; gives what would not go."""
+    return end(lambda: holding_open(lock_file(lab)), first=signal.SIGINT, grace_s=2 * INTERRUPT_GRACE_S)
+
+
+@contextlib.contextmanager
+def exclusive(lab: Lab) -> Generator[None]:
+    """Keep other engine runs of the lab out, and clear away what a killed one left running."""
+    lab.root.mkdir(parents=True, exist_ok=True)
+    with lock_file(lab).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LabError(f"another command works on lab {lab.name!r}: wait for it to end") from None
+        left = end_runs(lab)
+        if left:
+            raise LabError(f"processes {left} of a killed engine run would not end")
+        yield
+
+
+def prepare(session: Session, machine: stackfile.Machine, settings: Iterable[tuple[str, Any]] = ()) -> None:
+    """Make project and stack ready for a run; the caller holds `exclusive`, so a lock on the stack is a killed engine's."""
+    lab, stack = session.lab, session.stack
+    project.write(lab, stack, machine, settings)
+    (lab.root / "state").mkdir(exist_ok=True)
+    if not state_file(lab, stack).exists():
+        session.capture(["stack", "init", stack, "--non-interactive"])
+    if any(locks(lab, stack)):
+        session.capture(["cancel", "--yes", "--non-interactive"])
+
+
+def _project_name(lab: Lab) -> str:
+    return str(stackfile.yaml_object(lab.checkout / "Pulumi.yaml")["name"])
+
+
+def state_file(lab: Lab, stack: str) -> Path:
+    """The engine's state of the stack."""
+    return lab.root / "state" / ".pulumi" / "stacks" / _project_name(lab) / f"{stack}.json"
+
+
+def locks(lab: Lab, stack: str) -> Iterator[Path]:
+    """Locks that engines put on the stack."""
+    return (lab.root / "state" / ".pulumi" / "locks" / "organization" / _project_name(lab) / stack).glob("*.json")
+
+
+def pending(lab: Lab, stack: str) -> list[Mapping[str, Any]]:
+    """Operations that the engine had begun and not noted the end of."""
+    path = state_file(lab, stack)
+    if not path.exists():
+        return []
+    checkpoint: dict[str, Any] = json.loads(path.read_text()).get("checkpoint") or {}
+    deployment: dict[str, Any] = checkpoint.get("latest") or {}
+    return deployment.get("pending_operations") or []
+
+
+def finish_broken_off(session: Session) -> None:
+    """Make a stack whose `up` was killed ready for the next one; nothing to do is fine.
+
+    The engine only warns of operations that were under way, and keeps them for ever. A create that was under way may have left something on
+    the hypervisor that the state does not know: it is removed, and the next `up` makes it again under the same name.
+    """
+    broken_off = pending(session.lab, session.stack)
+    if not broken_off:
+        return
+    for operation in broken_off:
+        if operation["type"] == "creating":
+            remove_unfinished(session.lab, operation["resource"]["type"], operation["resource"].get("inputs", {}))
+    exported = json.loads(session.capture(["stack", "export"]))
+    exported["deployment"].pop("pending_operations", None)
+    session.capture(["stack", "import", "--non-interactive"], stdin=json.dumps(exported))
+
+
+def remove_unfinished(lab: Lab, resource_type: str, inputs: Mapping[str, Any]) -> None:
+    """Remove what a broken-off create of a libvirt resource may have left; other resources are made again in place."""
+    name, virsh = str(inputs.get("name", "")), ["virsh", "-c", lab.libvirt_uri]
+    if not name or not hypervisor.is_here(lab):
+        return
+    if resource_type == "libvirt:index/domain:Domain":
+        attempt([*virsh, "destroy", name])
+        attempt([*virsh, "undefine", "--nvram", name])
+    elif resource_type in {"libvirt:index/volume:Volume", "libvirt:index/cloudInitDisk:CloudInitDisk"} and inputs.get("pool"):
+        attempt([*virsh, "vol-delete", "--pool", str(inputs["pool"]), name])

@@ -1,0 +1,118 @@
+"""`up`: a whole environment on this machine, from nothing or from wherever the last `up` was broken off."""
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from lab import hypervisor, machine, report, stackfile
+from lab.access import Access, open_access
+from lab.display import Display
+from lab.places import Lab, LabError
+from lab.process import attempt
+from lab.progress import Progress
+from lab.session import Session, exclusive, finish_broken_off, prepare
+
+CONSOLE_LINES = 25
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\r")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What to bring up: a stack, values over those of its file, more words for `pulumi up`, and how much to tell."""
+
+    stack: str
+    settings: Sequence[tuple[str, Any]] = ()
+    more: Sequence[str] = ()
+    verbose: bool = False
+
+
+def up(lab: Lab, wish: Wish, progress: Progress) -> int:
+    """Bring the stack up in the lab and show what runs; gives the exit code."""
+    hypervisor.refuse_foreign(lab)
+    network = stackfile.lab_network(stackfile.declared(lab, wish.stack, wish.settings))
+    with exclusive(lab):
+        tools = machine.tools(lab, progress)
+        image_dir = machine.image(lab, network, progress)
+        here = machine.host(lab, network, image_dir, progress)
+        session = Session(lab=lab, stack=wish.stack, engine=tools.engine, plugins=tools.plugins, isolated=False)
+        with progress.phase("state"):
+            prepare(session, here, wish.settings)
+            finish_broken_off(session)
+            (lab.root / "stack").write_text(f"{wish.stack}\n")
+            start_stopped(lab)
+        with progress.phase("pulumi up"):
+            code = progress.exit_code(engine_up(session, wish, progress))
+        if code != 0:
+            show_consoles(lab, progress)
+        if code != 0 or wish.more:
+            return code
+        with progress.phase("look"):
+            facts = report.collect(open_access(session))
+    progress.console.print(report.node_table(facts))
+    progress.say(report.times_line(progress.times))
+    return 0
+
+
+def engine_up(session: Session, wish: Wish, progress: Progress) -> int:
+    """One `pulumi up`, its output shortened on the terminal and whole in the log; gives the engine's exit code."""
+    log = session.lab.log_dir / time.strftime("up-%Y%m%d-%H%M%S.log")
+    display = Display(say=progress.say, note=progress.note, log=log, verbose=wish.verbose)
+    try:
+        words = ["up", "--yes", "--skip-preview", "--non-interactive", "--suppress-outputs", "--color", "never"]
+        code = session.follow([*words, *wish.more], display.line)
+    finally:
+        display.close()
+    if code != 0:
+        progress.say(f"pulumi up failed ({code}); all that it said is in {log}")
+    return code
+
+
+def start_stopped(lab: Lab) -> None:
+    """Start machines that are there and do not run, as after a reboot of this machine: the engine does not look."""
+    virsh = ["virsh", "-c", lab.libvirt_uri]
+    for name in attempt([*virsh, "list", "--inactive", "--persistent", "--name"]).stdout.split():
+        attempt([*virsh, "start", name], timeout_s=120)
+
+
+def console_logs(lab: Lab) -> dict[str, Path]:
+    """The file with each guest's serial console, by the guest's name."""
+    virsh, found = ["virsh", "-c", lab.libvirt_uri], dict[str, Path]()
+    for name in attempt([*virsh, "list", "--all", "--name"]).stdout.split():
+        domain = ElementTree.fromstring(attempt([*virsh, "dumpxml", name]).stdout or "<domain/>")  # noqa: S314 - libvirt's own words
+        for serial in [*domain.iterfind("./devices/serial"), *domain.iterfind("./devices/console")]:
+            for part, key in (("log", "file"), ("source", "path")):
+                element = serial.find(part)
+                if element is not None and element.get(key, "").startswith("/") and not element.get(key, "").startswith("/dev/"):
+                    found[name] = hypervisor.seen_from_outside(lab, Path(element.get(key, "")))
+    return found
+
+
+def show_consoles(lab: Lab, progress: Progress) -> None:
+    """Show the end of each guest's serial console."""
+    for name, path in console_logs(lab).items():
+        if path.is_file():
+            with path.open("rb") as stream:
+                stream.seek(max(0, path.stat().st_size - 32768))
+                lines = ANSI.sub("", stream.read().decode(errors="replace")).splitlines()
+            progress.say(f"--- console of {name} (the end of {path}):")
+            for line in [line for line in lines if line.strip()][-CONSOLE_LINES:]:
+                progress.say(f"  {line}")
+
+
+def status(session: Session, progress: Progress) -> int:
+    """Show the table for a lab that is up."""
+    access: Access = open_access(session)
+    progress.console.print(report.node_table(report.collect(access)))
+    return 0
+
+
+def last_stack(lab: Lab) -> str:
+    """The stack that the lab was last brought up with."""
+    path = lab.root / "stack"
+    if not path.exists():
+        raise LabError(f"lab {lab.name!r} is not up: run `make up`")
+    return path.read_text().strip()

@@ -1,0 +1,105 @@
+"""The lab's own libvirt on this machine: up, twice, broken, and gone without a trace."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from ipaddress import IPv4Interface, IPv4Network
+from pathlib import Path
+
+import pytest
+
+from lab import clock, down, hypervisor, kvm, machine, network
+from lab.network import LabNetwork
+from lab.places import Lab
+from lab.process import in_namespace, run
+from lab.progress import Progress
+
+pytestmark = pytest.mark.engine
+NETWORK = LabNetwork(bridge="br0", gateway=IPv4Interface("10.77.0.1/24"), pods=IPv4Network("192.168.0.0/16"))
+DAEMONS = ("virtlogd", "libvirtd", "lab.clock")
+MACHINES_OWN = [Path(path) for path in ("/etc/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt", "/run/libvirt")]
+
+
+def listing() -> dict[str, tuple[int, int]]:
+    """Everything of the machine's own libvirt, with size and time."""
+    paths = [path for folder in MACHINES_OWN for path in folder.rglob("*")]
+    return {str(path): (path.lstat().st_size, path.lstat().st_mtime_ns) for path in paths}
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    """One lab for all: it is started and broken again and again, as people's are."""
+    lab = Lab(name="test-host")
+    assert down.down(lab, Progress.quiet()) == 0
+    yield lab
+    assert down.down(lab, Progress.quiet()) == 0
+    assert down.remains(lab) == []
+
+
+def test_the_hypervisor_starts_is_found_again_and_leaves_the_machines_own_libvirt_alone(lab: Lab) -> None:
+    before = listing()
+    hypervisor.start(lab, NETWORK)
+    found = {name: hypervisor.find(lab, name) for name in DAEMONS}
+    assert all(found.values())
+    hypervisor.start(lab, NETWORK)
+    assert {name: hypervisor.find(lab, name) for name in DAEMONS} == found
+    assert "QEMU" in run(["virsh", "-c", lab.libvirt_uri, "version"])
+    assert listing() == before
+
+
+def test_a_killed_libvirtd_comes_back_and_keeps_what_it_knew(lab: Lab) -> None:
+    hypervisor.start(lab, NETWORK)
+    virsh = ["virsh", "-c", lab.libvirt_uri]
+    run([*virsh, "pool-define-as", "kept", "dir", "--target", lab.pool_dir])
+    killed = hypervisor.find(lab, "libvirtd")
+    assert killed
+    os.kill(killed, signal.SIGKILL)
+    hypervisor.start(lab, NETWORK)
+    assert hypervisor.find(lab, "libvirtd") not in {None, killed}
+    assert "kept" in run([*virsh, "pool-list", "--all", "--name"])
+
+
+def test_the_namespace_has_the_wire_and_no_way_out(lab: Lab) -> None:
+    hypervisor.start(lab, NETWORK)
+    routes = run(in_namespace(lab.namespace, ["ip", "-4", "route"]))
+    assert "10.77.0.0/24 dev br0" in routes
+    assert "192.168.21.0/24 via 10.77.0.21" in routes
+    assert "default" not in routes
+    links = run(in_namespace(lab.namespace, ["ip", "-oneline", "link"]))
+    assert [line.split(":")[1].strip() for line in links.splitlines()] == ["lo", "br0"]
+    assert "mtu 1500" in links.splitlines()[1]
+
+
+def test_the_nodes_clock_answers_on_the_gateway(lab: Lab) -> None:
+    hypervisor.start(lab, NETWORK)
+    ask = (
+        "import socket, sys; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(10); "
+        "s.sendto(bytes([0x23]) + bytes(47), ('10.77.0.1', 123)); sys.stdout.write(s.recv(512).hex())"
+    )
+    answer = bytes.fromhex(run(in_namespace(lab.namespace, ["python3", "-c", ask])))
+    seconds = clock.stamp(time.time()) >> 32
+    assert abs(int.from_bytes(answer[40:44], "big") - seconds) <= 2
+
+
+def test_down_ends_what_runs_in_the_namespace_and_nothing_else(lab: Lab) -> None:
+    hypervisor.start(lab, NETWORK)
+    inside = subprocess.Popen(in_namespace(lab.namespace, ["sleep", "300"]))
+    outside = subprocess.Popen(["sleep", "300"])
+    try:
+        assert down.down(lab, Progress.quiet()) == 0
+        assert inside.wait(10) != 0
+        assert outside.poll() is None
+    finally:
+        outside.kill()
+        outside.wait()
+    assert not network.namespace_path(lab).exists()
+    assert not lab.libvirt_socket.exists()
+
+
+def test_the_probe_for_kvm_can_say_yes_and_no(lab: Lab) -> None:
+    kernel = machine.image(lab, NETWORK, Progress.quiet()) / "vmlinuz"
+    assert kvm.boots(kernel, "tcg")
+    assert not kvm.boots(Path("/dev/null"), "tcg")
+    assert kvm.domain_type(kernel) == ("kvm" if kvm.boots(kernel, "kvm") else "qemu")
