@@ -1,0 +1,144 @@
+"""A whole lab of its own under test: brought up, changed, looked at, taken down by the same commands that people use."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+ROOT = Path(__file__).resolve().parents[2]
+NAME = "live"
+STATE = ROOT / ".lab" / NAME
+MARK = f"UNDERLAY_ENGINE_OF={STATE}".encode()
+LIBVIRT = f"qemu+unix:///system?socket=/run/underlay/{NAME}/libvirt/libvirt-sock"
+
+
+@dataclass
+class Live:
+    """The lab under test, and the settings by which it differs from its stack file by now."""
+
+    settings: dict[str, str] = field(default_factory=dict[str, str])
+    times: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])
+
+    def words(self, command: str, *arguments: str) -> list[str]:
+        """`python -m lab COMMAND` on this lab; arguments that follow `--` go to the engine, kubectl or the node."""
+        changed = [word for path, value in self.settings.items() for word in ("--set", f"{path}={value}")]
+        sets = changed if command in ("up", "preview", "pulumi") else []
+        return [sys.executable, "-m", "lab", command, "--name", NAME, *sets, *arguments]
+
+    def run(self, command: str, *arguments: str, timeout_s: float = 120) -> str:
+        """Standard output of a lab command that must succeed."""
+        done = subprocess.run(self.words(command, *arguments), cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False)
+        assert done.returncode == 0, f"{command} {arguments}: {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-4000:]}"
+        return done.stdout
+
+    def up(self, what: str) -> str:
+        """Bring the lab to its settings and note how long that took, s."""
+        start = time.monotonic()
+        said = self.run("up", timeout_s=2400)
+        self.note(what, time.monotonic() - start)
+        return said
+
+    def note(self, what: str, seconds: float) -> None:
+        """Keep a measured time for the summary, and show it."""
+        self.times.append((what, seconds))
+        sys.stdout.write(f"\n  measured: {what}: {seconds:.0f} s\n")
+        sys.stdout.flush()
+
+    def steps(self) -> dict[str, str]:
+        """What a preview would do now: resource name to operation, unchanged ones left out."""
+        said = self.run("pulumi", "--", "preview", "--json", "--non-interactive")
+        steps = json.loads(said[said.index("{") :])["steps"]
+        return {step["urn"].rsplit("::", 1)[1]: step["op"] for step in steps if step["op"] != "same"}
+
+    def shell(self, node: str, script: str, timeout_s: float = 120) -> str:
+        """What a script on a node says."""
+        return self.run("ssh", node, "--", script, timeout_s=timeout_s).strip()
+
+    def kubectl(self, *arguments: str, timeout_s: float = 120) -> str:
+        """What kubectl says, as administrator."""
+        return self.run("kubectl", "--", *arguments, timeout_s=timeout_s)
+
+    def nodes(self) -> dict[str, bool]:
+        """Kubernetes' nodes and whether they are Ready."""
+        items = json.loads(self.kubectl("get", "nodes", "-o", "json"))["items"]
+        return {
+            item["metadata"]["name"]: any(one["type"] == "Ready" and one["status"] == "True" for one in item["status"]["conditions"])
+            for item in items
+        }
+
+    def virsh(self, *arguments: str) -> str:
+        """What this lab's libvirt says."""
+        return subprocess.run(["virsh", "-c", LIBVIRT, *arguments], capture_output=True, text=True, timeout=60, check=True).stdout
+
+    def domains(self) -> set[str]:
+        """All domains, running or not."""
+        return set(self.virsh("list", "--all", "--name").split())
+
+    def volumes(self) -> set[str]:
+        """All volumes of the pool."""
+        lines = self.virsh("vol-list", "--pool", "lab").splitlines()[2:]
+        return {line.split()[0] for line in lines if line.strip()}
+
+    def scheduler_in_kernel(self, node: str) -> str:
+        """Scheduler of the virtual server of the Service `kubernetes`, as the kernel has it."""
+        table = self.shell(node, "ipvsadm -Ln -t 10.96.0.1:443")
+        return next(line.split()[2] for line in table.splitlines() if line.startswith("TCP"))
+
+    def up_killed_when(self, condition: Callable[[str], bool], timeout_s: float = 900) -> None:
+        """Start `up` and kill everything of it with SIGKILL as soon as the condition holds for what the engine has said."""
+        started = time.time()
+        output = STATE.parent / f"{NAME}-killed.log"
+        output.parent.mkdir(exist_ok=True)
+        with output.open("w") as stream, subprocess.Popen(self.words("up", "--verbose"), cwd=ROOT, stdout=stream, stderr=stream) as process:
+            while not condition(_said_since(started)):
+                assert process.poll() is None, f"up ended by itself: {output.read_text()[-6000:]}"
+                assert time.time() - started < timeout_s, f"the moment to kill never came: {output.read_text()[-6000:]}"
+                time.sleep(0.5)
+            process.kill()
+            _kill_engine()
+            process.wait()
+
+
+def _said_since(started: float) -> str:
+    logs = [path for path in (STATE / "log").glob("up-*.log") if path.stat().st_mtime >= started]
+    return "".join(path.read_text(errors="replace") for path in sorted(logs))
+
+
+def _kill_engine() -> None:
+    """SIGKILL for the engine, its language host and its plugins, all at once."""
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if MARK in (place / "environ").read_bytes().split(b"\0"):
+                os.kill(int(place.name), signal.SIGKILL)
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+
+
+def secrets_of(live: Live) -> dict[str, str]:
+    """Marks of secrets that must be nowhere in clear: a line out of the middle of each key, the token's secret half."""
+    exported: dict[str, Any] = json.loads(live.run("pulumi", "--", "stack", "export", "--show-secrets"))
+    found: dict[str, str] = {}
+    for resource in exported["deployment"]["resources"]:
+        outputs, name = resource.get("outputs", {}), resource["urn"].rsplit("::", 1)[1]
+        if resource["type"] == "tls:index/privateKey:PrivateKey" and not name.endswith("-host-key"):
+            found[name] = _plain(outputs["privateKeyPem"]).splitlines()[1][8:48]
+        if resource["type"] == "random:index/randomPassword:RandomPassword":
+            found[name] = _plain(outputs["result"])
+        if resource["type"] == "random:index/randomBytes:RandomBytes":
+            found[name] = _plain(outputs["base64"])
+    return found
+
+
+def _plain(value: Any) -> str:
+    return json.loads(cast("dict[str, str]", value)["plaintext"]) if isinstance(value, dict) else value
+
+
+def files_with(marks: dict[str, str], files: Sequence[Path]) -> list[str]:
+    """Which secret stands in which file."""
+    return [f"{name} in {path}" for path in files for content in [path.read_bytes()] for name, mark in marks.items() if mark.encode() in content]
