@@ -21,6 +21,7 @@ class _Arguments(argparse.Namespace):
     suite: str
     source: str
     keep: int
+    raw: bool
     upstream: str
 
 
@@ -36,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     image.add_argument("--suite", default=SUITE, help=f"Debian release ({SUITE})")
     build = commands.add_parser("build", parents=[image], help="make the image, or find it in the cache, and print its folder")
     build.add_argument("--out", type=Path, metavar="DIR", help="copy the result here as well")
+    build.add_argument("--raw", action="store_true", help="with --out: the disk as node.raw too, for storage pools of kind logical")
     commands.add_parser("key", parents=[image], help="print the image's content key without building it")
     binaries = commands.add_parser("bin", parents=[sources], help="make the programs for use on this machine and print their folder")
     binaries.add_argument("out", type=Path, nargs="?", metavar="DIR", help="put them here instead of in the cache")
@@ -65,9 +67,11 @@ def _run(arguments: _Arguments) -> str:
     )
     if arguments.command == "key":
         return image_key(options)
+    if arguments.raw and arguments.out is None:
+        raise BuildError("--raw goes with --out DIR: the cache holds qcow2 only")
     image = ensure_image(options, _say)
     if arguments.out is not None:
-        image.copy_to(arguments.out)
+        image.copy_to(arguments.out, raw=arguments.raw)
         return str(arguments.out)
     return str(image.folder)
 

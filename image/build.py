@@ -15,7 +15,7 @@ from image.cache import build_lock, cache_root, ensure_entry, mark_used, prune
 from image.command import BuildError, Progress, run
 from image.containers import preload, write_images
 from image.debian import debian_key, ensure_debian, installed_packages, unpack
-from image.disk import write_disk
+from image.disk import write_disk, write_raw
 from image.key import content_key, file_digest, tree_digest
 from image.manifest import Contents, manifest_of, manifest_text
 from image.parts import Program, Source, ensure_programs, go_version, program_key
@@ -76,11 +76,13 @@ class ImageDir:
         """What is in the image, as JSON."""
         return self.folder / "manifest.json"
 
-    def copy_to(self, folder: Path) -> None:
-        """Copy the image's files to `folder`."""
+    def copy_to(self, folder: Path, *, raw: bool = False) -> None:
+        """Copy the image's files to `folder`; with `raw` the disk as `node.raw` as well."""
         folder.mkdir(parents=True, exist_ok=True)
         for path in (self.disk, self.kernel, self.initrd, self.manifest):
             run(["cp", "--reflink=auto", str(path), str(folder)])
+        if raw:
+            write_raw(self.disk, folder / "node.raw")
 
 
 def image_key(options: ImageOptions) -> str:

@@ -45,6 +45,13 @@ def write_disk(tree: Path, disk: Path) -> None:
     raw.unlink()
 
 
+def write_raw(disk: Path, raw: Path) -> None:
+    """The same disk as a raw file, sparse where it is empty: what a logical volume is filled from."""
+    part = raw.with_suffix(".part")
+    run(["qemu-img", "convert", "-O", "raw", str(disk), str(part)])
+    part.replace(raw)
+
+
 def _size_mib(tree: Path) -> int:
     used = int(subprocess.run(["du", "--summarize", "--block-size=1M", str(tree)], capture_output=True, text=True, check=True).stdout.split()[0])
     return -(-(used + used // 8 + _SPARE_MIB) // _SIZE_STEP_MIB) * _SIZE_STEP_MIB

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from image.disk import write_disk
+from image.disk import write_disk, write_raw
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("mke2fs") and shutil.which("qemu-img") and shutil.which("debugfs")), reason="needs e2fsprogs, qemu-utils"
@@ -48,3 +48,11 @@ def test_the_disk_is_one_clean_labelled_filesystem_with_a_journal_and_the_trees_
     cat = subprocess.run(["debugfs", "-R", "cat /etc/underlay/image.json", raw], capture_output=True, text=True, check=True).stdout
     assert cat == "{}\n"
     subprocess.run(["e2fsck", "-fn", raw], capture_output=True, check=True)
+
+
+def test_the_raw_disk_holds_the_same_bytes_and_no_half_written_one_is_left(tree: Path, tmp_path: Path) -> None:
+    write_disk(tree, tmp_path / "node.qcow2")
+    write_raw(tmp_path / "node.qcow2", tmp_path / "out.raw")
+    compared = subprocess.run(["qemu-img", "compare", tmp_path / "node.qcow2", tmp_path / "out.raw"], capture_output=True, text=True, check=False)
+    assert compared.returncode == 0, compared.stdout
+    assert not list(tmp_path.glob("*.part"))
