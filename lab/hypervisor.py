@@ -106,7 +106,8 @@ def start(lab: Lab, network: LabNetwork) -> None:
     for inside, outside in directories(lab).items():
         inside.mkdir(parents=True, exist_ok=True)
         outside.mkdir(parents=True, exist_ok=True)
-    lab.pool_dir.mkdir(exist_ok=True)
+    for folder in (lab.pool_dir, lab.log_dir / "libvirt" / "qemu"):
+        folder.mkdir(exist_ok=True)
     etc = directories(lab)[Path("/etc/libvirt")]
     for name, text in (("qemu.conf", QEMU_CONF), ("libvirtd.conf", LIBVIRTD_CONF), ("virtlogd.conf", VIRTLOGD_CONF)):
         (etc / name).write_text(text)

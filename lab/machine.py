@@ -32,7 +32,7 @@ def tools(lab: Lab, progress: Progress) -> Tools:
     with progress.phase("plugins"):
         chosen = pluginset.ensure(lab, executable, progress.note)
     progress.say(f"  Pulumi engine: {executable} ({source}); plugins: {_plugins_line(chosen)}")
-    return Tools(engine=executable, plugins=chosen)
+    return Tools(engine=chosen.engine, plugins=chosen)
 
 
 def _plugins_line(chosen: PluginSet) -> str:

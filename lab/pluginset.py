@@ -22,8 +22,9 @@ INSTALL_S = 300.0
 
 @dataclass(frozen=True, kw_only=True)
 class PluginSet:
-    """Which plugins the engine finds: directories to put first on PATH, and whether they are the lab's stand-ins."""
+    """Which plugins the engine finds: the engine to run, directories to put first on PATH, and whether they are the lab's stand-ins."""
 
+    engine: Path
     path_first: tuple[Path, ...]
     stand_ins: bool
 
@@ -36,13 +37,13 @@ def ensure(lab: Lab, engine: Path, note: Callable[[str], None]) -> PluginSet:
         lab.root.mkdir(parents=True, exist_ok=True)
         chosen.write_text(f"{kind}\n")
     if chosen.read_text().strip() == "vendor":
-        return PluginSet(path_first=(engine.parent,), stand_ins=False)
+        return PluginSet(engine=engine, path_first=(engine.parent,), stand_ins=False)
     # Imported here: a lab with the vendor's plugins needs nothing of the stand-ins.
     from lab.plugins.install import install
 
     bin_dir = lab.root / "bin"
-    install(bin_dir, Path(sys.executable), lab.checkout)
-    return PluginSet(path_first=(bin_dir, engine.parent), stand_ins=True)
+    install(bin_dir, Path(sys.executable), lab.checkout, pulumi=engine, pulumi_home=lab.root / "home")
+    return PluginSet(engine=bin_dir / "pulumi", path_first=(bin_dir,), stand_ins=True)
 
 
 def published(sdk: str) -> tuple[str, str, str | None]:

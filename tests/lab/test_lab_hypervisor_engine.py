@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import clock, down, hypervisor, kvm, machine, network
+from lab import clock, down, hypervisor, kvm, machine, network, up
 from lab.network import LabNetwork
 from lab.places import Lab
 from lab.process import in_namespace, run
@@ -18,6 +18,11 @@ from lab.progress import Progress
 
 pytestmark = pytest.mark.engine
 NETWORK = LabNetwork(bridge="br0", gateway=IPv4Interface("10.77.0.1/24"), pods=IPv4Network("192.168.0.0/16"))
+GUEST = """\
+<domain type='qemu'><name>guest</name><memory unit='MiB'>256</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='q35'>hvm</type><kernel>{kernel}</kernel><initrd>{initrd}</initrd><cmdline>console=ttyS0 quiet</cmdline></os>
+<devices><console type='pty'><log file='/var/log/libvirt/qemu/guest-console.log' append='on'/><target type='serial' port='0'/></console></devices></domain>
+"""
 DAEMONS = ("virtlogd", "libvirtd", "lab.clock")
 MACHINES_OWN = [Path(path) for path in ("/etc/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt", "/run/libvirt")]
 
@@ -81,6 +86,22 @@ def test_the_nodes_clock_answers_on_the_gateway(lab: Lab) -> None:
     answer = bytes.fromhex(run(in_namespace(lab.namespace, ["python3", "-c", ask])))
     seconds = clock.stamp(time.time()) >> 32
     assert abs(int.from_bytes(answer[40:44], "big") - seconds) <= 2
+
+
+def test_a_guests_console_is_kept_for_the_one_who_looks_why_up_failed(lab: Lab, tmp_path: Path) -> None:
+    hypervisor.start(lab, NETWORK)
+    kernel, initrd = machine.image(lab, NETWORK, Progress.quiet()) / "vmlinuz", lab.pool_dir / "initrd"
+    initrd.write_bytes(kvm.archive(kvm.program()))
+    description = tmp_path / "guest.xml"
+    description.write_text(GUEST.format(kernel=kernel, initrd=initrd))
+    run(["virsh", "-c", lab.libvirt_uri, "define", description])
+    run(["virsh", "-c", lab.libvirt_uri, "start", "guest"])
+    log = lab.log_dir / "libvirt/qemu/guest-console.log"
+    deadline = time.monotonic() + 60
+    while kvm.MARKER.strip().decode() not in (log.read_text(errors="replace") if log.exists() else ""):
+        assert up.console_logs(lab) == {"guest": log}
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 def test_down_ends_what_runs_in_the_namespace_and_nothing_else(lab: Lab) -> None:

@@ -41,7 +41,7 @@ def session(tmp_path: Path) -> Session:
     engine = tmp_path / "pulumi"
     engine.write_text(ENGINE)
     engine.chmod(0o755)
-    plugins = PluginSet(path_first=(), stand_ins=True)
+    plugins = PluginSet(engine=Path("pulumi"), path_first=(), stand_ins=True)
     return Session(lab=Lab(name="one", checkout=tmp_path), stack="lab", engine=engine, plugins=plugins, isolated=True)
 
 
