@@ -14,6 +14,7 @@ from render import kube_proxy
 
 NAMESPACE = "kube-system"
 NAME = "kube-proxy"
+PROBE_TIMEOUT_S = 10  # a busy node answers late; a dead kube-proxy refuses at once
 FORCE = {"pulumi.com/patchForce": "true"}  # kubeadm owns the fields
 
 
@@ -27,7 +28,7 @@ class KubeProxyArgs:
 
 
 class KubeProxy(pulumi.ComponentResource):
-    """Mode, scheduler and requests of kube-proxy. A change is one patch of the ConfigMap and one rolling restart."""
+    """Mode, scheduler, requests and health of kube-proxy. A change is one patch of the ConfigMap and one rolling restart."""
 
     def __init__(self, name: str, args: KubeProxyArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("underlay:cluster:KubeProxy", name, None, opts)
@@ -49,11 +50,14 @@ class KubeProxy(pulumi.ComponentResource):
 def _daemon_set(plan: Plan, checksum: str) -> apps.DaemonSetSpecPatchArgs:
     settings = plan.settings.kube_proxy
     requests = {"cpu": f"{settings.cpu_request_millis}m", "memory": f"{settings.memory_request_mib}Mi"}
-    container = core.ContainerPatchArgs(name=NAME, resources=core.ResourceRequirementsPatchArgs(requests=requests))
+    # kubeadm's DaemonSet has no probe: a kube-proxy that exits at once would count as available, and the rollout would take down node after node
+    probe = core.ProbePatchArgs(http_get=core.HTTPGetActionPatchArgs(path="/healthz", port=kube_proxy.HEALTH_PORT), timeout_seconds=PROBE_TIMEOUT_S)
+    container = core.ContainerPatchArgs(name=NAME, resources=core.ResourceRequirementsPatchArgs(requests=requests), readiness_probe=probe)
     strategy = apps.DaemonSetUpdateStrategyPatchArgs(
         type="RollingUpdate", rolling_update=apps.RollingUpdateDaemonSetPatchArgs(max_unavailable=settings.max_unavailable)
     )
     return apps.DaemonSetSpecPatchArgs(
+        min_ready_seconds=settings.min_ready_s,
         update_strategy=strategy,
         template=core.PodTemplateSpecPatchArgs(
             metadata=meta.ObjectMetaPatchArgs(annotations={"underlay.dev/config-checksum": checksum}),

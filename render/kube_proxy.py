@@ -11,6 +11,8 @@ CONFIG_KEY = "config.conf"
 """The ConfigMap's key that kube-proxy reads (kubeadm's name)."""
 METRICS_PORT = 10249
 """Port on loopback where kube-proxy says its mode."""
+HEALTH_PORT = 10256
+"""Port where kube-proxy says whether its last sync came in time (healthzBindAddress's default)."""
 
 
 def config_document(plan: Plan) -> dict[str, Any]:
@@ -24,7 +26,6 @@ def config_document(plan: Plan) -> dict[str, Any]:
         **gates,
         "mode": settings.mode,
         **mode_section,
-        "bindAddress": "0.0.0.0",  # noqa: S104 - kube-proxy's word for "IPv4, the node's own address"
         "clientConnection": {"kubeconfig": "/var/lib/kube-proxy/kubeconfig.conf"},
         "clusterCIDR": str(plan.settings.cluster.pod_network.cidr),
         "detectLocalMode": "ClusterCIDR",

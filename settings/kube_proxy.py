@@ -78,6 +78,8 @@ class KubeProxy(Settings):
     """Memory request, MiB."""
     max_unavailable: Whole = Field(default=1, ge=1, le=100)
     """Nodes whose kube-proxy restarts at the same time."""
+    min_ready_s: Whole = Field(default=10, ge=0, le=600)
+    """A restarted kube-proxy must stay healthy this long, s, before the next node's is restarted: a bad change stops at the first node."""
     verbosity: Whole = Field(default=1, ge=0, le=10)
     """Log verbosity (klog)."""
 

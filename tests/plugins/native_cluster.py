@@ -112,6 +112,10 @@ class NativeCluster:
         (self.folder / "kubeconfig").write_text(self.kubeconfig)
         self._start_etcd()
         self.start_api()
+        self.start_controllers()
+
+    def start_controllers(self) -> None:
+        """Starts the controller manager (again)."""
         self._start("kube-controller-manager", self._controller_flags())
 
     def _start_etcd(self) -> None:
@@ -142,9 +146,10 @@ class NativeCluster:
         self._wait_until_ready()
 
     def stop_api(self) -> None:
-        """Stops the API server, as when its node goes away."""
-        self._processes["kube-apiserver"].kill()
-        self._processes["kube-apiserver"].wait()
+        """Stops the API server and the controller manager, as when their node goes away; etcd stays."""
+        for name in ("kube-controller-manager", "kube-apiserver"):
+            self._processes[name].kill()
+            self._processes[name].wait()
 
     def _controller_flags(self) -> list[str]:
         kubeconfig = self.folder / "kubeconfig"

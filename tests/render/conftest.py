@@ -2,11 +2,15 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from native_control_plane import ControlPlanes, Node
 from node_sandbox import Sandbox, sandbox_or_skip
+from render_plans import KEY, native_plan
+
+from render import node_files
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -52,3 +56,32 @@ def golden() -> Callable[[str, str], None]:
 def sandbox(tmp_path: Path) -> Sandbox:
     """A node's root folder with recorded fakes, or a skipped test that says why."""
     return sandbox_or_skip(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def control_planes(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlanes]:
+    """Control planes on one link without machines; the first one runs etcd and the API server."""
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces and root folders need root")
+    made = ControlPlanes(native_plan(), tmp_path_factory.mktemp("control-planes"), program)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="session")
+def first(control_planes: ControlPlanes) -> Node:
+    """The first control plane with its API server up and `leave` installed."""
+    made = control_planes.certificates(1)
+    made.start_etcd()
+    made.hold_endpoint()
+    made.start_api_server()
+    made.admit_administrators()
+    made.kubectl("create", "serviceaccount", "default")
+    made.sandbox.write(
+        "etc/kubernetes/other.conf", made.run("kubeadm", "kubeconfig", "user", "--config", "/etc/underlay/kubeadm.yaml", "--client-name", "nobody")
+    )
+    leave = next(file for file in node_files.node_files(made.plan, made.node, authorized_key=KEY) if file.path.endswith("/leave"))
+    made.sandbox.write("local/lib/underlay/leave", leave.text).chmod(0o755)
+    return made

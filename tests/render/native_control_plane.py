@@ -1,5 +1,6 @@
 """Control planes without machines: real etcd, API server and keepalived on what render/ writes, each node in a network namespace of its own."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -19,7 +20,7 @@ from render import kubeadm
 
 TOKEN = "abcdef.0123456789abcdef"
 ENCRYPTION_KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
-PROGRAMS = ("kubeadm", "kubectl", "kube-apiserver", "etcd")
+PROGRAMS = ("kubeadm", "kubectl", "kube-apiserver", "kube-proxy", "etcd")
 
 
 def until(what: str, condition: Callable[[], bool], seconds: float = 60) -> float:
@@ -101,7 +102,8 @@ class Node:
     def stop(self, name: str) -> None:
         """Ends a server and all that it started at once, as a power cut does."""
         process = self.processes.pop(name)
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
     def log(self, name: str) -> str:
@@ -203,7 +205,7 @@ class ControlPlanes:
             holder = self.link.attach(planned)
             sandbox = Sandbox(self._folder / planned.name, network=f"/proc/{holder}/ns/net")
             sandbox.write("fake/real-proc", "")
-            for fake in ("curl", "kubeadm"):
+            for fake in ("curl", "kubeadm", "nft", "iptables"):
                 (sandbox.root / "local/sbin" / fake).unlink()
             (sandbox.root / "local/bin").mkdir()
             for name in programs:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ mount --rbind /usr "$1/usr"
 mount --rbind "$1/local" "$1/usr/local"
 mount --rbind /dev "$1/dev"
 [[ ! -e "$1/fake/real-proc" ]] || mount --rbind /proc "$1/proc"
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 exec chroot "$1" "$2" "${@:3}"
 """
 
@@ -32,8 +34,7 @@ case $1 in
   start|restart|reload-or-restart)
     if [[ -e /fake/broken/$2 ]]; then echo "Job for $2.service failed." >&2; exit 1; fi
     : >"/fake/active/$2";;
-  enable) ln -sf "/lib/systemd/system/${!#}.service" "/etc/systemd/system/multi-user.target.wants/${!#}.service";;
-  disable) rm -f "/etc/systemd/system/multi-user.target.wants/${!#}.service" "/fake/active/${!#}";;
+  stop) rm -f "/fake/active/$2";;
 esac
 """,
     "modprobe": """
@@ -109,6 +110,9 @@ class Sandbox:
         for path in Path("/usr/lib").iterdir():
             if path.name != "modules":
                 (self.root / "lib" / path.name).symlink_to(path)
+        (self.root / "etc/alternatives").mkdir()
+        for path in filter(Path.is_symlink, Path("/etc/alternatives").iterdir()):
+            (self.root / "etc/alternatives" / path.name).symlink_to(path.readlink())
         for name, body in _FAKES.items():
             self.program(name, _RECORD + body)
         os.mkfifo(self.root / "fake" / "never")
@@ -171,7 +175,12 @@ class Sandbox:
         """Runs a script to its end."""
         before = len(self.calls())
         process = self.start(script)
-        out, err = process.communicate(timeout=timeout)
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            out, err = process.communicate()
+            err += f"\nkilled after {timeout} s"
         return Run(process.returncode, out, err, self.calls()[before:])
 
     def run_program(self, *command: str, timeout: float = 60) -> Run:

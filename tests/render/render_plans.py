@@ -93,3 +93,8 @@ def lab() -> Plan:
 def node(plan: Plan, name: str) -> NodePlan:
     """A node of the plan by its name without the environment's."""
     return next(node for node in plan.nodes if node.name == f"{plan.settings.name}-{name}")
+
+
+def native_plan(**changes: Any) -> Plan:
+    """The plan of the control planes that run without machines: nothing there resolves the endpoint's name."""
+    return full(cluster__endpoint={"address": "10.20.0.10"}, **changes)

@@ -1,47 +1,18 @@
 """Labels, taints, draining and leaving, really run against a real API server and a real etcd that use what render/ writes."""
 
-import base64
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from native_control_plane import ControlPlanes, Node, until
+from native_control_plane import Node
 from node_sandbox import Run
-from render_plans import KEY, full, node
+from render_plans import native_plan, node
 
-from render import node_files, scripts
+from render import scripts
 
 pytestmark = pytest.mark.engine
-PLAN = full(cluster__endpoint={"address": "10.20.0.10"})
+PLAN = native_plan()
 WEB = node(PLAN, "web-1")
-
-
-@pytest.fixture(scope="module")
-def control_planes(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlanes]:
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces and root folders need root")
-    made = ControlPlanes(PLAN, tmp_path_factory.mktemp("control-planes"), program)
-    try:
-        yield made
-    finally:
-        made.close()
-
-
-@pytest.fixture(scope="module")
-def first(control_planes: ControlPlanes) -> Node:
-    made = control_planes.certificates(1)
-    made.start_etcd()
-    made.hold_endpoint()
-    made.start_api_server()
-    made.admit_administrators()
-    made.kubectl("create", "serviceaccount", "default")
-    made.sandbox.write(
-        "etc/kubernetes/other.conf", made.run("kubeadm", "kubeconfig", "user", "--config", "/etc/underlay/kubeadm.yaml", "--client-name", "nobody")
-    )
-    leave = next(file for file in node_files.node_files(PLAN, made.node, authorized_key=KEY) if file.path.endswith("/leave"))
-    made.sandbox.write("local/lib/underlay/leave", leave.text).chmod(0o755)
-    return made
 
 
 @pytest.fixture
@@ -76,7 +47,7 @@ def create_pod(first: Node, name: str, *, owner: str | None = "ReplicaSet", grac
 
 
 def member(first: Node, **changes: Any) -> Run:
-    plan = full(cluster__endpoint={"address": "10.20.0.10"}, **changes)
+    plan = native_plan(**changes)
     return first.sandbox.run(scripts.member(plan, node(plan, "web-1")))
 
 
@@ -267,69 +238,3 @@ def test_leave_refuses_what_it_does_not_know(first: Node, arguments: tuple[str, 
     run = leave(first, *arguments)
     assert run.code == 2
     assert "usage: leave drain NODE SECONDS" in run.err
-
-
-# --- remove
-
-
-def test_a_removed_worker_is_gone_from_the_api(web: Node) -> None:
-    run = leave(web, "remove", WEB.name)
-    assert run.code == 0, run.err
-    assert WEB.name not in {item["metadata"]["name"] for item in web.get("nodes")["items"]}
-    assert web.members() == {"oslo-cp-1"}
-
-
-def test_the_last_control_plane_removes_nothing(first: Node) -> None:
-    create_node(first, "oslo-cp-1", {}, [])
-    run = leave(first, "remove", "oslo-cp-1")
-    assert run.code == 0, run.err
-    assert "is the last control plane" in run.out
-    assert first.members() == {"oslo-cp-1"}
-    assert first.get("node", "oslo-cp-1")
-    first.kubectl("delete", "node", "oslo-cp-1")
-
-
-def test_a_control_plane_leaves_etcd_first_and_only_while_the_rest_is_a_quorum(first: Node, control_planes: ControlPlanes) -> None:
-    others = [control_planes.certificates(number) for number in (2, 3)]
-    for other in others:
-        other.start_etcd(first)
-        create_node(first, other.node.name, {}, [])
-    assert first.members() == {"oslo-cp-1", "oslo-cp-2", "oslo-cp-3"}
-
-    others[1].stop("etcd")
-    refused = leave(first, "remove", "oslo-cp-2")
-    assert refused.code == 1
-    assert "only 1 of the 2 other etcd members are healthy, a quorum is 2" in refused.err
-    assert first.members() == {"oslo-cp-1", "oslo-cp-2", "oslo-cp-3"}
-    assert first.get("node", "oslo-cp-2")
-
-    dead = leave(first, "remove", "oslo-cp-3")
-    assert dead.code == 0, dead.err
-    assert first.members() == {"oslo-cp-1", "oslo-cp-2"}
-    second = leave(first, "remove", "oslo-cp-2")
-    assert second.code == 0, second.err
-    assert first.members() == {"oslo-cp-1"}
-    assert first.get("nodes")["items"] == []
-    until("the API answers after the last removal", lambda: first.get("namespaces")["items"] != [])
-
-
-# --- the control plane that the rendered documents make
-
-
-def test_secrets_are_encrypted_in_etcd_and_configmaps_are_not(first: Node) -> None:
-    first.kubectl("create", "secret", "generic", "hidden", "--from-literal=word=plaintext")
-    first.kubectl("create", "configmap", "shown", "--from-literal=word=plaintext")
-
-    def stored(path: str) -> bytes:
-        key = base64.b64encode(f"/registry/{path}".encode()).decode()
-        return base64.b64decode(first.etcd("kv/range", {"key": key})["kvs"][0]["value"])
-
-    assert stored("secrets/default/hidden").startswith(b"k8s:enc:secretbox:v1:key1:")
-    assert b"plaintext" not in stored("secrets/default/hidden")
-    assert b"plaintext" in stored("configmaps/default/shown")
-
-
-def test_the_health_check_needs_no_credentials(first: Node) -> None:
-    check = next(file for file in node_files.node_files(PLAN, first.node, authorized_key=KEY) if file.path.endswith("/check-api"))
-    first.sandbox.write("local/lib/underlay/check-api", check.text).chmod(0o755)
-    assert first.sandbox.run_program("/usr/local/lib/underlay/check-api").code == 0

@@ -42,6 +42,14 @@
     </xsl:copy>
   </xsl:template>
 
+  <!-- what the guest says on its console stays readable after it has gone -->
+  <xsl:template match="/domain/devices/console[target/@type='serial']">
+    <xsl:copy>
+      <xsl:apply-templates select="@*|node()[not(self::log)]"/>
+      <log file="/var/log/libvirt/qemu/lab-cp-1-console.log" append="on"/>
+    </xsl:copy>
+  </xsl:template>
+
   <!-- the seed: cloud kernels have neither IDE nor SATA -->
   <xsl:template match="/domain/devices/disk[@device='cdrom']">
     <xsl:copy>

@@ -179,7 +179,6 @@ ipvs:
   udpTimeout: 0s
   excludeCIDRs:
   - 10.20.0.10/32
-bindAddress: 0.0.0.0
 clientConnection:
   kubeconfig: /var/lib/kube-proxy/kubeconfig.conf
 clusterCIDR: 10.32.0.0/14

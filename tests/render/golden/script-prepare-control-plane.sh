@@ -100,7 +100,9 @@ put() {
   restart_if_changed chrony
 
   step "keepalived" unit:keepalived
-  [[ -L /etc/systemd/system/multi-user.target.wants/keepalived.service ]] || systemctl enable --quiet keepalived
+  local wanted=/etc/systemd/system/multi-user.target.wants/keepalived.service
+  # what `systemctl enable` does for the next boot, without its ten seconds of reloads on an emulated node
+  [[ -L $wanted ]] || { ln -s /lib/systemd/system/keepalived.service "$wanted"; say "enabled keepalived"; }
   # a reload keeps the address where it is
   restart_if_changed keepalived reload-or-restart
   say "prepared in $SECONDS s"
@@ -493,7 +495,7 @@ UNDERLAY_END_OF_FILE
 }
 
 load_modules() {
-  local kernel name builtin='' missing=() absent=() present=()
+  local kernel name builtin='' missing=() absent=() present=() loaded=()
   local wanted=(overlay nf_conntrack ip_vs ip_vs_rr ip_vs_wrr ip_vs_sh vfio_pci ip_vs_lc ip_vs_wlc ip_vs_lblc ip_vs_lblcr ip_vs_dh ip_vs_sed ip_vs_nq ip_vs_mh ip_set xt_set dummy)
   read -r kernel </proc/sys/kernel/osrelease
   # part of nf_conntrack since Linux 4.19
@@ -505,8 +507,9 @@ load_modules() {
   if ((${#missing[@]})); then
     modprobe --all --quiet "${missing[@]}" || true
     for name in "${missing[@]}"; do
-      if module_is_there "$name" "$builtin"; then say "loaded $name"; fi
+      if module_is_there "$name" "$builtin"; then loaded+=("$name"); fi
     done
+    ((${#loaded[@]} == 0)) || say "loaded ${loaded[*]}"
   fi
   for name in "${wanted[@]}"; do
     if module_is_there "$name" "$builtin"; then present+=("$name"); else absent+=("$name"); fi
@@ -542,6 +545,7 @@ size_conntrack() {
 }
 
 set_sysctls() {
+  local changed=()
   set_sysctl net.ipv4.ip_forward 1 /proc/sys/net/ipv4/ip_forward
   set_sysctl net.ipv4.conf.all.rp_filter 0 /proc/sys/net/ipv4/conf/all/rp_filter
   set_sysctl net.ipv4.conf.default.rp_filter 2 /proc/sys/net/ipv4/conf/default/rp_filter
@@ -567,6 +571,7 @@ set_sysctls() {
   set_sysctl 'net.ipv4.conf.*.send_redirects' 0 /proc/sys/net/ipv4/conf/*/send_redirects
   set_sysctl net/ipv4/conf/eth0.7/rp_filter 2 /proc/sys/net/ipv4/conf/eth0.7/rp_filter
   set_sysctl net.ipv4.tcp_rmem '4096 131072 6291456' /proc/sys/net/ipv4/tcp_rmem
+  ((${#changed[@]} == 0)) || say "set ${changed[*]}"
 }
 
 # set_sysctl NAME VALUE PATH...: PATHs below /proc/sys as the pattern gave them
@@ -581,12 +586,13 @@ set_sysctl() {
     printf '%s\n' "${value[*]}" 2>/dev/null >"$path" || fail "sysctl $name: the kernel refuses ${value[*]}"
     read -ra now <"$path" || true
     [[ ${now[*]} == "${value[*]}" ]] || fail "sysctl $name: the kernel keeps ${now[*]}, wanted ${value[*]}"
-    say "${path#/proc/sys/} = ${value[*]}"
+    path=${path#/proc/sys/}
+    changed+=("${path//\//.}=${value[*]}")
   done
 }
 
 turn_swap_off() {
-  local swaps line kind table='' changed=0
+  local swaps line kind table='' edited=0
   mapfile -t swaps </proc/swaps
   if ((${#swaps[@]} > 1)); then
     swapoff --all
@@ -597,11 +603,11 @@ turn_swap_off() {
     read -r _ _ kind _ <<<"$line" || true
     if [[ $line != \#* && ${kind:-} == swap ]]; then
       line="# underlay: no swap on a Kubernetes node: $line"
-      changed=1
+      edited=1
     fi
     table+=$line$'\n'
   done </etc/fstab
-  ((changed == 0)) || put 0644 /etc/fstab <<<"${table%$'\n'}"
+  ((edited == 0)) || put 0644 /etc/fstab <<<"${table%$'\n'}"
 }
 
 # restart_if_changed UNIT [VERB]: the mark goes last, so that a run broken off here does it again
