@@ -1,6 +1,6 @@
 # One environment on one machine. `make up` shows it, `make test` is what CI runs. As root, on Debian 12.
 .DEFAULT_GOAL := help
-.PHONY: help up down preview status ssh kubectl check test live clean
+.PHONY: help up down preview status ssh kubectl check test live live-trio clean
 
 NAME ?= lab
 STACK ?= lab
@@ -10,7 +10,7 @@ VERBOSE ?=
 PURPOSE := lab
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 18
 
 up: ## bring the whole environment up on this machine (STACK=lab NAME=lab VERBOSE=1)
 	@lab/bootstrap.sh lab
@@ -50,6 +50,10 @@ test: check ## check, then the tests with the real engine, libvirt and one boote
 live: ## a whole environment through all its changes; an hour where machines are emulated
 	@lab/bootstrap.sh lab
 	$(LAB) with-tools -- $(PYTHON) -m pytest -m live -s tests/live
+
+live-trio: ## three control planes, and an address that moves; slow where machines are emulated
+	@lab/bootstrap.sh lab
+	$(LAB) with-tools -- $(PYTHON) -m pytest -m trio -s tests/live
 
 clean: down ## `make down`, and remove caches of checks in the checkout (not ~/.cache/underlay)
 	@rm -rf .pytest_cache .ruff_cache .import_linter_cache

@@ -12,13 +12,23 @@ sys.path.insert(0, str(Path(__file__).parent))
 from environment import Live
 
 
-@pytest.fixture(scope="session")
-def live() -> Generator[Live]:
-    """A lab that begins from nothing; UNDERLAY_KEEP=1 leaves it up for a look."""
-    lab = Live()
+def _lab(name: str) -> Generator[Live]:
+    lab = Live(name=name)
     subprocess.run(lab.words("down"), check=True, timeout=120)
     yield lab
     sys.stdout.write("\n\nmeasured:\n" + "".join(f"  {what}: {seconds:.0f} s\n" for what, seconds in lab.times))
+
+
+@pytest.fixture(scope="session")
+def live() -> Generator[Live]:
+    """A lab that begins from nothing; UNDERLAY_KEEP=1 leaves it up for a look."""
+    yield from _lab("live")
+
+
+@pytest.fixture(scope="session")
+def trio() -> Generator[Live]:
+    """A lab for three control planes."""
+    yield from _lab("trio")
 
 
 _failed: list[str] = []
@@ -28,11 +38,11 @@ _failed: list[str] = []
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None]:
     """Remember the first failure: what comes after it would only fail for it."""
     outcome = yield
-    if outcome.get_result().failed and "live" in item.keywords:  # pyright: ignore
+    if outcome.get_result().failed:  # pyright: ignore
         _failed.append(item.name)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Steps build on each other."""
-    if _failed and "live" in item.keywords and item.name != "test_down_leaves_nothing_behind":
+    if _failed and item.name != "test_down_leaves_nothing_behind":
         pytest.fail(f"not run: {_failed[0]} failed before", pytrace=False)

@@ -12,24 +12,31 @@ from pathlib import Path
 from typing import Any, cast
 
 ROOT = Path(__file__).resolve().parents[2]
-NAME = "live"
-STATE = ROOT / ".lab" / NAME
-MARK = f"UNDERLAY_ENGINE_OF={STATE}".encode()
-LIBVIRT = f"qemu+unix:///system?socket=/run/underlay/{NAME}/libvirt/libvirt-sock"
 
 
 @dataclass
 class Live:
     """The lab under test, and the settings by which it differs from its stack file by now."""
 
+    name: str = "live"
     settings: dict[str, str] = field(default_factory=dict[str, str])
     times: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])
+
+    @property
+    def state(self) -> Path:
+        """The lab's own folder in the checkout."""
+        return ROOT / ".lab" / self.name
+
+    @property
+    def namespace(self) -> str:
+        """The lab's network namespace."""
+        return f"underlay-{self.name}"
 
     def words(self, command: str, *arguments: str) -> list[str]:
         """`python -m lab COMMAND` on this lab; arguments that follow `--` go to the engine, kubectl or the node."""
         changed = [word for path, value in self.settings.items() for word in ("--set", f"{path}={value}")]
         sets = changed if command in ("up", "preview", "pulumi") else []
-        return [sys.executable, "-m", "lab", command, "--name", NAME, *sets, *arguments]
+        return [sys.executable, "-m", "lab", command, "--name", self.name, *sets, *arguments]
 
     def run(self, command: str, *arguments: str, timeout_s: float = 120) -> str:
         """Standard output of a lab command that must succeed."""
@@ -37,10 +44,10 @@ class Live:
         assert done.returncode == 0, f"{command} {arguments}: {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-4000:]}"
         return done.stdout
 
-    def up(self, what: str) -> str:
+    def up(self, what: str, timeout_s: float = 2400) -> str:
         """Bring the lab to its settings and note how long that took, s."""
         start = time.monotonic()
-        said = self.run("up", timeout_s=2400)
+        said = self.run("up", timeout_s=timeout_s)
         self.note(what, time.monotonic() - start)
         return said
 
@@ -74,7 +81,8 @@ class Live:
 
     def virsh(self, *arguments: str) -> str:
         """What this lab's libvirt says."""
-        return subprocess.run(["virsh", "-c", LIBVIRT, *arguments], capture_output=True, text=True, timeout=60, check=True).stdout
+        socket = f"qemu+unix:///system?socket=/run/underlay/{self.name}/libvirt/libvirt-sock"
+        return subprocess.run(["virsh", "-c", socket, *arguments], capture_output=True, text=True, timeout=60, check=True).stdout
 
     def domains(self) -> set[str]:
         """All domains, running or not."""
@@ -93,28 +101,29 @@ class Live:
     def up_killed_when(self, condition: Callable[[str], bool], timeout_s: float = 900) -> None:
         """Start `up` and kill everything of it with SIGKILL as soon as the condition holds for what the engine has said."""
         started = time.time()
-        output = STATE.parent / f"{NAME}-killed.log"
+        output = self.state.parent / f"{self.name}-killed.log"
         output.parent.mkdir(exist_ok=True)
         with output.open("w") as stream, subprocess.Popen(self.words("up", "--verbose"), cwd=ROOT, stdout=stream, stderr=stream) as process:
-            while not condition(_said_since(started)):
+            while not condition(_said_since(self.state, started)):
                 assert process.poll() is None, f"up ended by itself: {output.read_text()[-6000:]}"
                 assert time.time() - started < timeout_s, f"the moment to kill never came: {output.read_text()[-6000:]}"
                 time.sleep(0.5)
             process.kill()
-            _kill_engine()
+            _kill_engine(self.state)
             process.wait()
 
 
-def _said_since(started: float) -> str:
-    logs = [path for path in (STATE / "log").glob("up-*.log") if path.stat().st_mtime >= started]
+def _said_since(state: Path, started: float) -> str:
+    logs = [path for path in (state / "log").glob("up-*.log") if path.stat().st_mtime >= started]
     return "".join(path.read_text(errors="replace") for path in sorted(logs))
 
 
-def _kill_engine() -> None:
+def _kill_engine(state: Path) -> None:
     """SIGKILL for the engine, its language host and its plugins, all at once."""
+    mark = f"UNDERLAY_ENGINE_OF={state}".encode()
     for place in Path("/proc").glob("[0-9]*"):
         try:
-            if MARK in (place / "environ").read_bytes().split(b"\0"):
+            if mark in (place / "environ").read_bytes().split(b"\0"):
                 os.kill(int(place.name), signal.SIGKILL)
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from environment import STATE, Live, files_with, secrets_of
+from environment import Live, files_with, secrets_of
 
 pytestmark = pytest.mark.live
 
@@ -60,10 +60,10 @@ def test_secrets_at_rest_are_encrypted(live: Live) -> None:
 def test_no_secret_stands_in_a_log_a_seed_or_the_state(live: Live) -> None:
     marks = secrets_of(live)
     assert len(marks) >= 8
-    pool = Path(STATE / "pool")
+    pool = live.state / "pool"
     seeds = list(pool.glob("*seed*"))
     assert len(seeds) == 2
-    looked_at = [*seeds, *(path for path in (STATE / "log").rglob("*") if path.is_file()), *(STATE / "state").rglob("*.json")]
+    looked_at = [*seeds, *(path for path in (live.state / "log").rglob("*") if path.is_file()), *(live.state / "state").rglob("*.json")]
     assert files_with(marks, looked_at) == []
     previewed = live.run("pulumi", "--", "preview", "--diff", "--show-sames", "--non-interactive")
     assert not [name for name, mark in marks.items() if mark in previewed]
@@ -130,7 +130,7 @@ def test_down_leaves_nothing_behind(live: Live) -> None:
     live.run("down", timeout_s=300)
     live.note("down", time.monotonic() - start)
     namespaces = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
-    assert "underlay-live" not in namespaces
-    assert not STATE.exists() or not any(STATE.iterdir())
+    assert live.namespace not in namespaces
+    assert not live.state.exists() or not any(live.state.iterdir())
     processes = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")]
     assert not [words for words in processes if b"guest=lab-" in words and b"/live/" in words]

@@ -148,9 +148,9 @@ def test_a_rollout_is_waited_for_through_a_restart_of_the_api_server(bench: Benc
     patch = 'DaemonSetPatch("rollout", metadata=meta("kube-proxy"), spec={{"template": {{"metadata": {{"annotations": {{"sum": "one"}}}}}}}}, opts=pulumi.ResourceOptions(provider=cluster, custom_timeouts=pulumi.CustomTimeouts(create="{time}", update="{time}")))\n'
     bench.cluster.make({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "ghost"}})
     wait_until(lambda: bench.proxy("daemonset").get("status", {}).get("desiredNumberScheduled") == 1)
-    bench.write(patch.format(time="3s"))
+    bench.write(patch.format(time="6s"))
     bench.fails(
-        "DaemonSet kube-system/kube-proxy did not become ready within 3 s: ",
+        "DaemonSet kube-system/kube-proxy did not become ready within 6 s: ",
         "0 of 1 pods are",
         "pod kube-proxy-",
         "on ghost (not scheduled): Pending",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from render.kubeconfig import discovery_hash, kubeconfig, known_hosts
+from render.kubeconfig import discovery_hash, known_hosts, kubeconfig
 
 Find = Callable[[str], str]
 

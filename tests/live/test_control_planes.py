@@ -1,0 +1,62 @@
+"""Three control planes: joined one after the other, and an address that moves when its holder stops."""
+
+import os
+import subprocess
+import time
+
+import pytest
+from environment import Live
+
+pytestmark = pytest.mark.trio
+
+ENDPOINT = "10.77.0.10"
+NAMES = ("lab-cp-1", "lab-cp-2", "lab-cp-3")
+SETTINGS = {
+    "control_plane.count": "3",
+    "control_plane.memory_mib": "2560",
+    "workers.worker.count": "0",
+    "cluster.controller_manager.args.leader-elect": "null",
+    "cluster.scheduler.args.leader-elect": "null",
+}
+
+
+def _ready(trio: Live) -> bool:
+    words = ["ip", "netns", "exec", trio.namespace, "curl", "-sk", "--max-time", "5", f"https://{ENDPOINT}:6443/readyz"]
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout == "ok"
+
+
+def _holder(trio: Live, among: tuple[str, ...]) -> str:
+    holders = [name for name in among if f" {ENDPOINT}/32" in trio.shell(name, "ip -4 addr show dev eth0")]
+    assert len(holders) == 1, f"the address is on {holders}"
+    return holders[0]
+
+
+def test_three_control_planes_come_up_one_after_the_other(trio: Live) -> None:
+    trio.settings.update(SETTINGS)
+    trio.up("three control planes", timeout_s=4500)
+    assert trio.nodes() == dict.fromkeys(NAMES, True)
+    members = trio.shell(
+        "cp-1",
+        "cd /etc/kubernetes/pki/etcd; curl -s --cacert ca.crt --cert healthcheck-client.crt --key healthcheck-client.key"
+        " -d '{}' https://127.0.0.1:2379/v3/cluster/member/list | jq -r '.members[] | select(.isLearner | not) | .name' | sort",
+    )
+    assert members.split() == list(NAMES)
+
+
+def test_the_address_moves_when_its_holder_stops(trio: Live) -> None:
+    holder = _holder(trio, NAMES)
+    assert _ready(trio)
+    trio.virsh("destroy", holder)
+    start = time.monotonic()
+    rest = tuple(name for name in NAMES if name != holder)
+    while not _ready(trio):
+        assert time.monotonic() - start < 300, "nobody took the address and answered"
+        time.sleep(0.5)
+    trio.note(f"until the address answers again after its holder {holder} was powered off", time.monotonic() - start)
+    assert _holder(trio, rest) in rest
+
+
+def test_the_lab_goes(trio: Live) -> None:
+    if os.environ.get("UNDERLAY_KEEP"):
+        pytest.skip("UNDERLAY_KEEP is set: the lab stays up")
+    trio.run("down", timeout_s=300)
