@@ -93,7 +93,8 @@ class Environment(pulumi.ComponentResource):
             kubeconfig=self.authorities.kubeconfig,
             cluster_identifier=name,  # the same cluster, even when its certificate is renewed
             enable_config_map_mutable=True,
-            opts=self._own,
+            # the vendor's plugin connects when it is configured, and remembers an unreachable cluster for the whole run
+            opts=ResourceOptions.merge(self._own, ResourceOptions(depends_on=[first.join])),
         )
         KubeProxy(f"{name}-kube-proxy", KubeProxyArgs(plan=self._plan, provider=provider, after=first.join), self._own)
 
