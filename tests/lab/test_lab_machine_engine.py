@@ -1,4 +1,4 @@
-"""One machine, declared by the product, made by the real engine on real libvirt, booted, and asked what its kernel has."""
+"""One control plane alone, declared by the product, made by the real engine on real libvirt, booted, and asked what its kernel has."""
 
 import re
 import subprocess
@@ -19,8 +19,6 @@ from settings import load
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800)]
 ALONE = ("workers.worker.count", 0)
-AFTER_PREPARATION = ("**-pki", "**-join", "**kubernetes**")
-"""What comes after the machine's preparation, and all that follows from it: left to `make live`."""
 
 
 def lab_command(lab: Lab, *words: str) -> list[str]:
@@ -28,19 +26,12 @@ def lab_command(lab: Lab, *words: str) -> list[str]:
 
 
 def up(*settings: str) -> list[str]:
-    left_out = [word for pattern in AFTER_PREPARATION for word in ("--exclude", pattern)]
-    return [
-        "up",
-        *(word for setting in (f"{ALONE[0]}={ALONE[1]}", *settings) for word in ("--set", setting)),
-        "--",
-        *left_out,
-        "--exclude-dependents",
-    ]
+    return ["up", *(word for setting in (f"{ALONE[0]}={ALONE[1]}", *settings) for word in ("--set", setting))]
 
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    """A lab with one prepared control-plane machine, whose `up` was killed while the machine booted, and then run again."""
+    """A lab with one control plane, whose `up` was killed while the machine booted, and then run again."""
     lab = Lab(name="test")
     assert down.down(lab, Progress.quiet()) == 0
     try:
@@ -113,6 +104,11 @@ def test_the_killed_first_run_left_nothing_behind(lab: Lab, plan: Plan) -> None:
     state = run(lab_command(lab, "pulumi", "--", "stack", "export"), cwd=CHECKOUT)
     assert all(f'"{line.split()[0]}"' in state for line in volumes)
     assert '"pending_operations"' not in state
+
+
+def test_kube_proxy_says_ipvs_and_the_kernel_has_a_virtual_server(lab: Lab, plan: Plan) -> None:
+    assert ask(lab, "curl -s http://127.0.0.1:10249/proxyMode") == "ipvs"
+    assert f"TCP  {plan.api_service}:443 {plan.settings.kube_proxy.ipvs.scheduler}" in ask(lab, "ipvsadm -Ln")
 
 
 def test_the_node_keeps_the_labs_time(lab: Lab) -> None:
