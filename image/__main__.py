@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import cast, get_args
 
 from image.build import ImageOptions, ensure_image, image_key, prune_images
 from image.command import BuildError
+from image.manifest import summary
 from image.parts import Source, ensure_binaries
 from image.pins import SUITE, UPSTREAM_URL
 
@@ -70,6 +72,8 @@ def _run(arguments: _Arguments) -> str:
     if arguments.raw and arguments.out is None:
         raise BuildError("--raw goes with --out DIR: the cache holds qcow2 only")
     image = ensure_image(options, _say)
+    for line in summary(json.loads(image.manifest.read_text())):
+        _say(line)
     if arguments.out is not None:
         image.copy_to(arguments.out, raw=arguments.raw)
         return str(arguments.out)

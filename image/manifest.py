@@ -79,3 +79,11 @@ def manifest_of(contents: Contents) -> Manifest:
 def manifest_text(manifest: Manifest) -> str:
     """The manifest as it is written to files."""
     return json.dumps(manifest, indent=2) + "\n"
+
+
+def summary(manifest: Manifest) -> list[str]:
+    """The manifest in short, for people: a line for each program, container image and boot file, with its SHA-256."""
+    lines = [f"Debian {manifest['suite']}, {len(manifest['debian'])} packages, kernel {manifest['kernel']}"]
+    lines += [f"{part['name']} {part['version']} sha256:{part['sha256']} from {part['source']}" for part in manifest["parts"]]
+    lines += [f"{image['name']} ({image['version']}) {image['digest']}" for image in manifest["containers"]]
+    return lines + [f"{name} sha256:{digest}" for name, digest in manifest["boot"].items()]

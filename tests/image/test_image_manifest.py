@@ -3,7 +3,7 @@ from pathlib import Path
 
 from image import pins
 from image.containers import Preloaded
-from image.manifest import Contents, manifest_of, manifest_text
+from image.manifest import Contents, manifest_of, manifest_text, summary
 from image.parts import Program
 
 
@@ -40,3 +40,9 @@ def test_the_order_in_which_parts_were_made_does_not_show() -> None:
 
 def test_nothing_in_the_manifest_tells_where_it_was_built() -> None:
     assert "/cache" not in manifest_text(manifest_of(contents("kubelet")))
+
+
+def test_the_summary_names_every_part_with_its_hash() -> None:
+    lines = summary(manifest_of(contents("etcd", "kubelet")))
+    assert [line for line in lines if line.startswith("kubelet ")] == [f"kubelet v1.0.0 sha256:{'0' * 64} from go:kubelet@v1.0.0"]
+    assert sum("sha256:" in line for line in lines) == 2 + 2 + 2

@@ -101,6 +101,19 @@ def _wait_until(holds: Callable[[], bool], what: str) -> None:
         time.sleep(2)
 
 
+def test_more_memory_makes_a_new_domain_on_the_same_disk_after_a_drain(live: Live) -> None:
+    live.shell("worker-1", "touch /root/still-here")
+    before = int(live.shell("worker-1", "awk '/MemTotal/ {print $2}' /proc/meminfo"))
+    live.settings["workers.worker.memory_mib"] = "1792"
+    assert set(live.steps()) == {"lab-worker-1-domain", "lab-worker-1-ready", "lab-worker-1-schedulable"}
+    said = live.up("a worker with more memory: drained, made anew on its disk, Ready")
+    assert "drain" in said
+    assert live.nodes() == {"lab-cp-1": True, "lab-worker-1": True}
+    assert int(live.shell("worker-1", "awk '/MemTotal/ {print $2}' /proc/meminfo")) > before + 200_000
+    live.shell("worker-1", "test -e /root/still-here")
+    assert "unschedulable" not in json.loads(live.kubectl("get", "node", "lab-worker-1", "-o", "json"))["spec"]
+
+
 def test_a_second_worker_is_its_own_resources_and_joins(live: Live) -> None:
     live.settings["workers.worker.count"] = "2"
     steps = live.steps()
