@@ -11,6 +11,7 @@ NOISE = re.compile(r"warning: using pulumi-\S+ from \$PATH|^@ (updating|refreshi
 HEADING = re.compile(r"^Diagnostics:$|^  \S+ \(\S+\):$")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 SECTION = ("Diagnostics:", "Resources:", "error:")
+WRONG = re.compile(r"\b(error|warning):")
 
 
 class Quieter:
@@ -46,6 +47,7 @@ class Display:
         self._log = log.open("a")
         self._quieter = Quieter(self._show)
         self._summary = False
+        self._block: list[str] = []
         self._under_way: dict[str, None] = {}
 
     def line(self, text: str) -> None:
@@ -58,12 +60,27 @@ class Display:
         if self._verbose:
             self._say(text)
         elif self._summary or text.startswith(SECTION):
-            # The engine ends with what went wrong and what it did: shown whole.
+            # The engine ends with what every resource said and what it did. What a resource said is shown only if something is wrong with it.
             self._summary = True
-            if text.strip():
-                self._say(f"  {text}")
+            self._end(text)
         elif found := STEP.match(text):
             self._step(found["sign"].strip(), f"{found['type'].split(':')[-1]} {found['name']}", found["what"].strip("*"), found["rest"])
+
+    def _end(self, text: str) -> None:
+        if text.startswith("    ") and self._block:
+            self._block.append(text)
+            return
+        self._say_block()
+        if HEADING.match(text) and text.startswith(" "):
+            self._block = [text]
+        elif text.strip() and text != "Diagnostics:":
+            self._say(f"  {text}")
+
+    def _say_block(self) -> None:
+        if any(WRONG.search(line) for line in self._block):
+            for line in self._block:
+                self._say(f"  {line}")
+        self._block = []
 
     def _step(self, sign: str, resource: str, what: str, rest: str) -> None:
         if what in BEGUN:
@@ -76,5 +93,6 @@ class Display:
             self._note(", ".join(list(self._under_way)[-2:]))
 
     def close(self) -> None:
-        """Close the log."""
+        """Say what is still held, and close the log."""
+        self._say_block()
         self._log.close()

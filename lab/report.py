@@ -28,8 +28,6 @@ class NodeFacts:
     """One node: what the API says of it, and what it says of itself; a question without an answer is `?`."""
 
     name: str
-    role: str
-    address: str
     ready: str
     kubernetes: str
     kernel: str
@@ -73,8 +71,6 @@ def _facts(node: Node, api_object: Mapping[str, Any], said: str) -> NodeFacts:
     mode, kernel, maximum, servers = own_words(said)
     return NodeFacts(
         name=node.name,
-        role=node.role,
-        address=node.address,
         ready=ready,
         kubernetes=kubernetes,
         kernel=kernel,
@@ -86,14 +82,12 @@ def _facts(node: Node, api_object: Mapping[str, Any], said: str) -> NodeFacts:
 
 def node_table(facts: Sequence[NodeFacts]) -> Table:
     """The nodes, one a line."""
-    table = Table(box=SIMPLE, pad_edge=False)
-    for title in ("node", "role", "address", "Ready", "Kubernetes", "kernel", "kube-proxy", "virtual servers", "conntrack max"):
-        table.add_column(title, no_wrap=True)
+    table = Table(box=SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for title in ("node", "Ready", "Kubernetes", "kernel", "kube-\nproxy", "virtual\nservers", "conntrack\nmax"):
+        table.add_column(title, overflow="fold")
     for node in facts:
         table.add_row(
             node.name,
-            node.role,
-            node.address,
             node.ready,
             node.kubernetes,
             node.kernel,

@@ -27,6 +27,10 @@ Diagnostics:
 
   command:remote:Command (lab-cp-1-ready):
     error: it broke
+    and this is why
+
+  command:remote:Command (lab-cp-1-join):
+    [certs] all is well
 
 Resources:
     + 3 created
@@ -66,7 +70,13 @@ def test_the_short_form_shows_what_ended_and_the_log_has_all(tmp_path: Path) -> 
         display.line(line)
     display.close()
     assert said[:2] == ["  + Domain lab-cp-1-domain created (3.20s)", "  +- Command lab-cp-1-join replaced (61s)"]
-    assert any("error: it broke" in line for line in said)
+    assert said[-5:] == [
+        "    command:remote:Command (lab-cp-1-ready):",
+        "      error: it broke",
+        "      and this is why",
+        "  Resources:",
+        "      + 3 created",
+    ]
     assert notes[0] == "Domain lab-cp-1-domain"
     assert notes[-1] == "Command lab-cp-1-ready"
     assert (tmp_path / "log" / "up.log").read_text() == ENGINE
@@ -114,16 +124,14 @@ def test_readiness_is_the_condition_and_nothing_else() -> None:
 def test_the_table_has_a_line_for_each_node_with_all_its_facts() -> None:
     facts = NodeFacts(
         name="lab-cp-1",
-        role="control-plane",
-        address="10.77.0.11",
         ready="yes",
         kubernetes="v1.36.3",
-        kernel="6.1.0",
+        kernel="6.1.0-56-cloud-amd64",
         proxy_mode="ipvs",
         virtual_servers="3 (rr)",
         conntrack_max="131072",
     )
-    console = Console(width=200, record=True, quiet=False, file=Path("/dev/null").open("w"))  # noqa: SIM115
+    console = Console(width=80, record=True, quiet=False, file=Path("/dev/null").open("w"))  # noqa: SIM115
     console.print(node_table([facts]))
     lines = console.export_text().splitlines()
     console.file.close()
