@@ -44,12 +44,15 @@ class Live:
         assert done.returncode == 0, f"{command} {arguments}: {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-4000:]}"
         return done.stdout
 
-    def up(self, what: str, timeout_s: float = 2400) -> str:
+    def up(self, what: str, timeout_s: float = 2400) -> None:
         """Bring the lab to its settings and note how long that took, s."""
         start = time.monotonic()
-        said = self.run("up", timeout_s=timeout_s)
+        self.run("up", timeout_s=timeout_s)
         self.note(what, time.monotonic() - start)
-        return said
+
+    def log(self) -> str:
+        """Everything the engine said in the last `up`."""
+        return max((self.state / "log").glob("up-*.log"), key=lambda path: path.stat().st_mtime).read_text(errors="replace")
 
     def note(self, what: str, seconds: float) -> None:
         """Keep a measured time for the summary, and show it."""
