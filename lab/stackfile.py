@@ -134,10 +134,10 @@ def lab_network(content: Mapping[str, Any]) -> LabNetwork:
     try:
         bridges = {str(hypervisor["network"]["bridge"]) for hypervisor in content["hypervisors"].values()}
         cidr, gateway = IPv4Network(content["network"]["cidr"]), IPv4Address(content["network"]["gateway"])
-        pods = IPv4Network(content["cluster"]["pod_network"]["cidr"])
+        pods = IPv4Network(content["pod_network"]["cidr"])
     except (KeyError, TypeError, ValueError) as error:
         raise LabError(
-            f"the lab needs hypervisors.*.network.bridge, network.cidr, network.gateway and cluster.pod_network.cidr: {error!r}"
+            f"the lab needs hypervisors.*.network.bridge, network.cidr, network.gateway and pod_network.cidr: {error!r}"
         ) from error
     if len(bridges) != 1:
         raise LabError(f"the lab has one bridge, the stack file names {', '.join(sorted(bridges)) or 'none'}")

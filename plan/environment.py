@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 from plan.conntrack import ConntrackPlan, conntrack_plan
 from plan.cpus import Pins
 from plan.node import NodePlan, Role, TaintPlan, mac_of
+from plan.pod_network import PodNetworkPlan, pod_network_plan
 from settings import Environment
 from settings.machine import ControlPlane, NodeSet, WorkerPool
 
@@ -21,6 +22,7 @@ class Plan:
     nodes: tuple[NodePlan, ...]
     """Control planes first, then workers in the order of their pools."""
     conntrack: ConntrackPlan
+    pod_network: PodNetworkPlan
     api_service: IPv4Address
     """Cluster address of the Service `kubernetes`."""
     dns_service: IPv4Address
@@ -55,10 +57,12 @@ class Plan:
 def make(settings: Environment) -> Plan:
     """The plan of checked settings; the same settings always give the same plan."""
     service_network = settings.cluster.service_network
+    nodes = tuple(_nodes(settings))
     return Plan(
         settings=settings,
-        nodes=tuple(_nodes(settings)),
+        nodes=nodes,
         conntrack=conntrack_plan(settings.node.conntrack),
+        pod_network=pod_network_plan(settings, nodes),
         api_service=service_network[1],
         dns_service=service_network[10],
     )

@@ -27,7 +27,7 @@ def config_document(plan: Plan) -> dict[str, Any]:
         "mode": settings.mode,
         **mode_section,
         "clientConnection": {"kubeconfig": "/var/lib/kube-proxy/kubeconfig.conf"},
-        "clusterCIDR": str(plan.settings.cluster.pod_network.cidr),
+        "clusterCIDR": str(plan.settings.pod_network.cidr),
         "detectLocalMode": "ClusterCIDR",
         "metricsBindAddress": f"127.0.0.1:{METRICS_PORT}",
         "conntrack": _conntrack(),

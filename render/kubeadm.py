@@ -149,13 +149,13 @@ def _cluster(plan: Plan) -> dict[str, Any]:
         "kubernetesVersion": f"v{cluster.kubernetes_version}",
         "controlPlaneEndpoint": endpoint(plan),
         "encryptionAlgorithm": "ECDSA-P256",
-        "networking": {"dnsDomain": cluster.dns_domain, "podSubnet": str(cluster.pod_network.cidr), "serviceSubnet": str(cluster.service_network)},
+        "networking": {"dnsDomain": cluster.dns_domain, "podSubnet": str(plan.settings.pod_network.cidr), "serviceSubnet": str(cluster.service_network)},
         "apiServer": {
             "certSANs": list(dict.fromkeys(names)),
             **_component(cluster.api_server, {"encryption-provider-config": ENCRYPTION_FILE}),
             "extraVolumes": [encryption],
         },
-        "controllerManager": _component(cluster.controller_manager, {"node-cidr-mask-size": str(cluster.pod_network.node_prefix)}),
+        "controllerManager": _component(cluster.controller_manager, {"node-cidr-mask-size": str(plan.settings.pod_network.node_prefix)}),
         "scheduler": _component(cluster.scheduler, {}),
         "etcd": {"local": {"dataDir": "/var/lib/etcd", **_component(cluster.etcd, {})}},
     }

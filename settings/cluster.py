@@ -45,26 +45,6 @@ def _version(version: str) -> str:
 Version = Annotated[str, AfterValidator(_version), Words("Kubernetes version")]
 
 
-class PodNetwork(Settings):
-    """Addresses of pods. A change needs a new cluster."""
-
-    cidr: Network
-    """Network of all pods."""
-    node_prefix: Whole = Field(default=24, ge=16, le=28)
-    """Prefix of the block that the controller manager gives each node."""
-
-    def disagreements(self) -> Iterator[Problem]:
-        """A node's block lies inside the network, as the controller manager wants it."""
-        least, most = max(16, self.cidr.prefixlen + 1), min(28, self.cidr.prefixlen + 16)
-        if not least <= self.node_prefix <= most:
-            yield Problem("node_prefix", f"is {self.node_prefix}, limits {least} to {most} for {self.cidr}; change one of them")
-
-    @property
-    def pods_per_node(self) -> int:
-        """Addresses of a node's block that pods can have: all but network, gateway and broadcast."""
-        return 2 ** (32 - self.node_prefix) - 3
-
-
 class Vrrp(Settings):
     """keepalived's half of the endpoint address. A change is made in place, node by node."""
 
@@ -180,8 +160,6 @@ class Cluster(Settings):
 
     kubernetes_version: Version
     """Kubernetes version such as 1.36.3; the node image must hold the same."""
-    pod_network: PodNetwork
-    """Addresses of pods."""
     service_network: Network
     """Addresses of Services; the API is the first, DNS the tenth. A change needs a new cluster."""
     endpoint: Endpoint
@@ -216,21 +194,14 @@ class Cluster(Settings):
     @property
     def max_pods(self) -> int:
         """Pods that the kubelet lets a node have."""
-        return int(self.kubelet.get("maxPods", DEFAULT_MAX_PODS))
+        declared: object = self.kubelet.get("maxPods")
+        return declared if isinstance(declared, int) else DEFAULT_MAX_PODS
 
     def disagreements(self) -> Iterator[Problem]:
-        """The service network has a size that Kubernetes takes, a node has addresses for its pods, flags are not underlay's own."""
+        """The service network has a size that Kubernetes takes; flags are not underlay's own."""
         if not 12 <= self.service_network.prefixlen <= 28:
             yield Problem("service_network", f"is {self.service_network}, limits /12 to /28 (kube-apiserver's); choose another prefix")
-        found = list(kubelet_mistakes(self.kubelet))
-        yield from found
-        room = self.pod_network.pods_per_node
-        if not found and self.max_pods > room:
-            yield Problem(
-                "pod_network.node_prefix",
-                f"is {self.pod_network.node_prefix}, addresses for {room} pods a node, but kubelet.maxPods is {self.max_pods}; "
-                f"write kubelet: {{ maxPods: {room} }} or a lower node_prefix",
-            )
+        yield from kubelet_mistakes(self.kubelet)
         for name, component in self.components().items():
             yield from flag_mistakes(name, f"{name}.args", component.args)
         yield from flag_mistakes("kubelet", "kubelet_args", self.kubelet_args)

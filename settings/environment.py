@@ -13,6 +13,7 @@ from settings.hypervisor import Hypervisor
 from settings.kube_proxy import KubeProxy
 from settings.machine import ControlPlane, NodeSet, WorkerPool
 from settings.node import NodePreparation
+from settings.pod_network import PodNetwork
 from settings.uris import Source
 
 KernelArgument = Annotated[
@@ -85,6 +86,8 @@ class Environment(Settings):
     """The control plane."""
     workers: dict[DnsLabel, WorkerPool] = {}
     """Worker pools by name."""
+    pod_network: PodNetwork
+    """The pods' network."""
     cluster: Cluster
     """The Kubernetes cluster."""
     node: NodePreparation

@@ -22,7 +22,7 @@ def overlaps(environment: "Environment") -> Iterator[Problem]:
 
 
 def _cluster_networks(environment: "Environment") -> dict[str, IPv4Network]:
-    return {"cluster.pod_network.cidr": environment.cluster.pod_network.cidr, "cluster.service_network": environment.cluster.service_network}
+    return {"pod_network.cidr": environment.pod_network.cidr, "cluster.service_network": environment.cluster.service_network}
 
 
 def _inside(path: str, address: IPv4Address, network: IPv4Network) -> Iterator[Problem]:
@@ -94,10 +94,20 @@ def _set_addresses(name: str, node_set: NodeSet, network: IPv4Network, taken: di
 
 def pod_blocks(environment: "Environment") -> Iterator[Problem]:
     """Every node gets a block of the pod network."""
-    pods = environment.cluster.pod_network
+    pods = environment.pod_network
     blocks = 2 ** (pods.node_prefix - pods.cidr.prefixlen)
     nodes = sum(count_of(node_set) for node_set in environment.node_sets().values())
     if nodes > blocks:
+        yield Problem("pod_network.cidr", f"is {pods.cidr} with /{pods.node_prefix} a node, room for {blocks} nodes, needed {nodes}; widen it")
+
+
+def pod_addresses(environment: "Environment") -> Iterator[Problem]:
+    """Where the controller manager hands out a node's block, it has addresses for the pods that the kubelet takes."""
+    pods, cluster = environment.pod_network, environment.cluster
+    room = pods.pods_per_node
+    if pods.kind == "external" and cluster.max_pods > room:
         yield Problem(
-            "cluster.pod_network.cidr", f"is {pods.cidr} with /{pods.node_prefix} a node, room for {blocks} nodes, needed {nodes}; widen it"
+            "pod_network.node_prefix",
+            f"is {pods.node_prefix}, addresses for {room} pods a node, but cluster.kubelet.maxPods is {cluster.max_pods}; "
+            f"write maxPods: {room} or a lower node_prefix",
         )

@@ -117,7 +117,7 @@ def test_the_node_keeps_the_labs_time(lab: Lab) -> None:
 
 def test_the_pod_network_is_the_labs_and_the_product_does_not_know_it(lab: Lab, plan: Plan) -> None:
     octet = str(plan.nodes[0].address).rsplit(".", 1)[1]
-    subnet = f"{str(plan.settings.cluster.pod_network.cidr).rsplit('.', 2)[0]}.{octet}.0/24"
+    subnet = f"{str(plan.settings.pod_network.cidr).rsplit('.', 2)[0]}.{octet}.0/24"
     assert subnet in ask(lab, "cat /etc/cni/net.d/10-lab.conflist")
 
 

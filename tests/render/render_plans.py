@@ -53,9 +53,9 @@ FULL: dict[str, Any] = {
             "taints": [{"key": "web", "value": "only", "effect": "NoSchedule"}],
         }
     },
+    "pod_network": {"kind": "external", "cidr": "10.32.0.0/14", "node_prefix": 26},
     "cluster": {
         "kubernetes_version": "1.36.3",
-        "pod_network": {"cidr": "10.32.0.0/14", "node_prefix": 26},
         "service_network": "10.96.0.0/16",
         "endpoint": {"address": "10.20.0.10", "name": "api.oslo.example.net", "vrrp": {"router_id": 77}},
         "kubelet_args": {"v": "2"},
