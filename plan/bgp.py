@@ -1,19 +1,18 @@
 """BGP: every speaker and every session, computed before anything runs."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
-from typing import Literal
+from typing import Literal, TypeVar
 
-from plan.node import NodePlan
-from settings.bgp import Bgp, NodeMatch, ReflectorCluster, Router
+from settings.bgp import REFLECTOR_LABEL, Bgp, ReflectorCluster, Router
 from settings.pod_network import Pool
 
-REFLECTOR_LABEL = "underlay.dev/route-reflector"
-"""Node label that names the cluster of reflectors to which the node belongs."""
-PREFIXES_FOR_LOCAL_SERVICES = 1024
-"""Room for addresses of Services with externalTrafficPolicy Local, each a route of its own."""
-BLOCKS_BEYOND_NEED = 4
-"""A node's blocks may be this many times those that its pods need: pods come and go before blocks are given back."""
+__all__ = ["REFLECTOR_LABEL", "BgpPlan", "ReflectorPlan", "RouterPlan", "Session", "SpeakerPlan"]
+
+Entry = TypeVar("Entry")
+PeerKind = Literal["node", "client", "reflector", "router"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +37,7 @@ class Session:
     """Name of the node or of the router at the other end."""
     peer_address: IPv4Address
     peer_as: int
-    kind: Literal["node", "client", "reflector", "router"]
+    kind: PeerKind
     """What the peer is to the node: an equal, a client that it serves, a reflector that serves it, or a router outside."""
     router: Router | None = None
     """Settings of a router's session."""
@@ -51,7 +50,9 @@ class ReflectorPlan:
     name: str
     settings: ReflectorCluster
     members: tuple[SpeakerPlan, ...]
+    """Nodes that reflect."""
     clients: tuple[SpeakerPlan, ...]
+    """Nodes that they serve; none of them reflects."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,39 +84,67 @@ class BgpPlan:
         """Whether every node has a session with every other."""
         return self.settings.topology == "mesh"
 
+    @cached_property
+    def reflector_groups(self) -> tuple[tuple[str, ...], ...]:
+        """Clusters of reflectors by autonomous system: the reflectors of one group have sessions with each other, those of two groups have not."""
+        groups: dict[int, list[str]] = {}
+        for cluster in self.reflectors:
+            for as_number in dict.fromkeys(member.as_number for member in cluster.members):
+                groups.setdefault(as_number, []).append(cluster.name)
+        return tuple(tuple(names) for names in groups.values())
+
     def speaker(self, node: str) -> SpeakerPlan:
         """The speaker of a node; KeyError where there is no such node."""
-        found = next((speaker for speaker in self.speakers if speaker.node == node), None)
-        if found is None:
-            raise KeyError(node)
-        return found
+        return self._by_name[node]
 
     def sessions(self, node: str) -> tuple[Session, ...]:
         """All sessions of a node: other nodes first, then routers, each in the order of the plan."""
         own = self.speaker(node)
-        peers = [_session(own, other, self.reflectors, mesh=self.mesh) for other in self.speakers if other.node != node]
-        routers = [
-            Session(peer=router.name, peer_address=router.settings.address, peer_as=router.settings.as_number, kind="router", router=router.settings)
-            for router in self.routers
-            if own in router.speakers
-        ]
-        return tuple(session for session in (*peers, *routers) if session)
+        peers = self._node_peers(own)
+        nodes = [_node_session(other, peers[other.node]) for other in self.speakers if other.node in peers]
+        return (*nodes, *self._router_sessions.get(node, ()))
+
+    def _node_peers(self, own: SpeakerPlan) -> dict[str, PeerKind]:
+        """Names of the nodes that it has sessions with, and what each is to it."""
+        peers: dict[str, PeerKind] = {}
+        if self.mesh:
+            peers = dict.fromkeys(self._by_name, "node")
+        elif own.reflector is not None:
+            cluster = next(cluster for cluster in self.reflectors if cluster.name == own.reflector)
+            peers = {client.node: "client" for client in cluster.clients}
+            equals = (member for other in self.reflectors for member in other.members if member.as_number == own.as_number)
+            peers |= {member.node: "node" for member in equals}
+        else:
+            for cluster in self._serving.get(own.node, ()):
+                peers |= {member.node: "reflector" for member in cluster.members}
+        peers.pop(own.node, None)
+        return peers
+
+    @cached_property
+    def _by_name(self) -> dict[str, SpeakerPlan]:
+        return {speaker.node: speaker for speaker in self.speakers}
+
+    @cached_property
+    def _serving(self) -> dict[str, list[ReflectorPlan]]:
+        """The clusters that serve each node."""
+        return _gathered((client.node, cluster) for cluster in self.reflectors for client in cluster.clients)
+
+    @cached_property
+    def _router_sessions(self) -> dict[str, list[Session]]:
+        return _gathered((speaker.node, _router_session(router)) for router in self.routers for speaker in router.speakers)
 
 
-def matching(nodes: tuple[NodePlan, ...], match: NodeMatch) -> tuple[NodePlan, ...]:
-    """Nodes that have all labels of the match; an empty match means all nodes."""
-    return tuple(node for node in nodes if match.items() <= dict(node.labels).items())
+def _gathered(pairs: Iterator[tuple[str, Entry]]) -> dict[str, list[Entry]]:
+    found: dict[str, list[Entry]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return found
 
 
-def _session(own: SpeakerPlan, other: SpeakerPlan, reflectors: tuple[ReflectorPlan, ...], *, mesh: bool) -> Session | None:
-    kind: Literal["node", "client", "reflector"] | None = "node" if mesh else None
-    for cluster in reflectors if not mesh else ():
-        if other in cluster.members and own in cluster.clients and own not in cluster.members:
-            kind = kind or "reflector"
-        if own in cluster.members and other in cluster.clients and other not in cluster.members:
-            kind = kind or "client"
-    if own.reflector and other.reflector and not mesh:
-        kind = "node"
-    if kind is None:
-        return None
-    return Session(peer=other.node, peer_address=other.address, peer_as=other.as_number, kind=kind)
+def _node_session(peer: SpeakerPlan, kind: PeerKind) -> Session:
+    return Session(peer=peer.node, peer_address=peer.address, peer_as=peer.as_number, kind=kind)
+
+
+def _router_session(router: RouterPlan) -> Session:
+    settings = router.settings
+    return Session(peer=router.name, peer_address=settings.address, peer_as=settings.as_number, kind="router", router=settings)

@@ -9,7 +9,8 @@ from plan.cpus import Pins
 from plan.node import NodePlan, Role, TaintPlan, mac_of
 from plan.pod_network import PodNetworkPlan, pod_network_plan
 from settings import Environment
-from settings.machine import ControlPlane, NodeSet, WorkerPool
+from settings.declared import DeclaredNode, declared_nodes
+from settings.machine import ControlPlane, NodeSet
 
 CONTROL_PLANE_TAINT = TaintPlan(key="node-role.kubernetes.io/control-plane", value="", effect="NoSchedule")
 
@@ -57,35 +58,34 @@ class Plan:
 def make(settings: Environment) -> Plan:
     """The plan of checked settings; the same settings always give the same plan."""
     service_network = settings.cluster.service_network
-    nodes = tuple(_nodes(settings))
+    declared = tuple(declared_nodes(settings))
+    nodes = tuple(_nodes(settings, declared))
     return Plan(
         settings=settings,
         nodes=nodes,
         conntrack=conntrack_plan(settings.node.conntrack),
-        pod_network=pod_network_plan(settings, nodes),
+        pod_network=pod_network_plan(settings, declared, tuple(node.address for node in nodes)),
         api_service=service_network[1],
         dns_service=service_network[10],
     )
 
 
-def _nodes(settings: Environment) -> Iterator[NodePlan]:
-    pins = Pins(settings)
-    for name, node_set in settings.node_sets().items():
-        assert isinstance(node_set, ControlPlane | WorkerPool)  # noqa: S101 - the two kinds there are
-        for index in range(node_set.count):
-            yield _node(settings, name, node_set, index, pins.take(name, node_set, node_set.place(index)))
+def _nodes(settings: Environment, declared: tuple[DeclaredNode, ...]) -> Iterator[NodePlan]:
+    pins, node_sets = Pins(settings), settings.node_sets()
+    for node in declared:
+        node_set = node_sets[node.node_set]
+        yield _node(settings, node, node_set, pins.take(node.node_set, node_set, node.hypervisor))
 
 
-def _node(settings: Environment, set_name: str, node_set: ControlPlane | WorkerPool, index: int, pins: tuple[int, ...]) -> NodePlan:
-    hypervisor = node_set.place(index)
-    address = settings.network.cidr[node_set.first_host + index]
+def _node(settings: Environment, declared: DeclaredNode, node_set: NodeSet, pins: tuple[int, ...]) -> NodePlan:
+    address = settings.network.cidr[declared.host]
     role: Role = "control-plane" if isinstance(node_set, ControlPlane) else "worker"
     return NodePlan(
-        name=f"{settings.name}-{set_name}-{index + 1}",
+        name=declared.name,
         role=role,
-        node_set=set_name,
-        number=index + 1,
-        hypervisor=hypervisor,
+        node_set=declared.node_set,
+        number=declared.index + 1,
+        hypervisor=declared.hypervisor,
         address=address,
         prefix=settings.network.cidr.prefixlen,
         mac=mac_of(address),
@@ -95,23 +95,25 @@ def _node(settings: Environment, set_name: str, node_set: ControlPlane | WorkerP
         disk=node_set.disk,
         nic=node_set.nic,
         cpu_pins=pins,
-        labels=_labels(settings, set_name, node_set, hypervisor),
+        labels=tuple(sorted(declared.labels.items())),
+        annotations=tuple(sorted(_annotations(settings, declared).items())),
         taints=_taints(node_set),
     )
 
 
-def _labels(settings: Environment, set_name: str, node_set: NodeSet, hypervisor: str) -> tuple[tuple[str, str], ...]:
-    location = settings.hypervisors[hypervisor].location
-    own = {
-        "topology.kubernetes.io/region": location.country.lower(),
-        "topology.kubernetes.io/zone": location.site,
-        "underlay.dev/hypervisor": hypervisor,
-        "underlay.dev/pool": set_name,
-    }
-    return tuple(sorted({**own, **node_set.labels}.items()))
+def _annotations(settings: Environment, node: DeclaredNode) -> dict[str, str]:
+    """What calico-node reads from its Node object (libcalico-go's node client)."""
+    bgp, annotations = settings.pod_network.bgp, dict[str, str]()
+    if settings.pod_network.kind != "calico":
+        return annotations
+    if node.reflector is not None:
+        annotations["projectcalico.org/RouteReflectorClusterID"] = str(bgp.route_reflectors[node.reflector].cluster_id)
+    if node.as_number != bgp.as_number:
+        annotations["projectcalico.org/ASNumber"] = str(node.as_number)
+    return annotations
 
 
-def _taints(node_set: ControlPlane | WorkerPool) -> tuple[TaintPlan, ...]:
+def _taints(node_set: NodeSet) -> tuple[TaintPlan, ...]:
     own = (CONTROL_PLANE_TAINT,) if isinstance(node_set, ControlPlane) and not node_set.workloads else ()
     declared = tuple(TaintPlan(key=taint.key, value=taint.value, effect=taint.effect) for taint in node_set.taints)
     return own + declared

@@ -45,6 +45,8 @@ class NodePlan:
     """Host CPU of each vCPU; empty where the hypervisor names no machine_cpus."""
     labels: tuple[tuple[str, str], ...]
     """All labels that underlay keeps on the node, sorted."""
+    annotations: tuple[tuple[str, str], ...]
+    """Annotations that underlay keeps on the node, sorted: what Calico is told of its BGP."""
     taints: tuple[TaintPlan, ...]
 
     @property

@@ -1,18 +1,34 @@
 """BGP: who tells whom which blocks of addresses."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Address
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from settings.base import Problem, Settings
-from settings.forms import Address, Distinct, DnsLabel, Flag, LabelKey, LabelValue, Network, Whole, Words, text, wrong_form
+from settings.forms import Address, Distinct, DnsLabel, Flag, LabelKey, LabelValue, Network, Prefix, Whole, Words, text, wrong_form
 
 NodeMatch = dict[LabelKey, LabelValue]
 """Labels that a node must all have; empty: every node."""
 
-AsNumber = Annotated[Whole, Field(ge=1, le=4294967294)]
+REFLECTOR_LABEL = "underlay.dev/route-reflector"
+"""Node label that names the cluster of reflectors to which the node belongs."""
+
+OWN_FILTER = "underlay-own-routes-only"
+"""The filter by which nodes tell routers their own blocks only."""
+
+RESERVED_AS = {23456: "AS_TRANS, RFC 6793", 65535: "the last of 16 bits, RFC 7300"}
+
+
+def _as_number(value: int) -> int:
+    if value in RESERVED_AS:
+        raise ValueError(f"is {value}, which is reserved ({RESERVED_AS[value]}), allowed: others of 1 to 4294967294; write one such as 64512")
+    return value
+
+
+AsNumber = Annotated[Whole, Field(ge=1, le=4294967294), AfterValidator(_as_number)]
 """Autonomous system number (RFC 6793)."""
 
 
@@ -24,8 +40,14 @@ def _community(value: str) -> str:
     return value
 
 
+def _community_or_name(value: str) -> str:
+    return value if re.fullmatch(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?", value) else _community(value)
+
+
 Community = Annotated[str, AfterValidator(_community), Words("BGP community")]
 """A BGP community (RFC 1997) or large community (RFC 8092)."""
+CommunityOrName = Annotated[str, AfterValidator(_community_or_name), Words("BGP community, or name of one")]
+"""A community, or the name of a declared one."""
 SecretName = Annotated[
     str, text(r"[a-z0-9][-a-z0-9]*", "expected the name of a secret: lower-case letters, digits, dashes", "tor1", 40), Words("name of a secret")
 ]
@@ -48,8 +70,8 @@ class FilterRule(Settings):
 
     action: Literal["accept", "reject"]
     """What happens to a matching route."""
-    cidr: Network | None = None
-    """Network to compare with; unset matches any."""
+    cidr: Prefix | None = None
+    """Network to compare with, such as 0.0.0.0/0 for the default route; unset matches any."""
     match: Literal["equal", "in", "not-in", "not-equal"] = "in"
     """How a route is compared with cidr."""
     source: Literal["any", "remote-peers"] = "any"
@@ -94,6 +116,8 @@ class Router(Settings):
     """Address that the node speaks from: its own (`node`), or the one that its route to the router gives (`route`)."""
     next_hop: Literal["auto", "self", "keep"] = "auto"
     """Next hop that the nodes write into routes: as BGP says (`auto`), always their own (`self`), or as learnt (`keep`)."""
+    allow_own_as: Whole | None = Field(default=None, ge=1, le=10)
+    """Accept routes with the nodes' own AS in their path, so many times: where nodes of one AS learn each other's blocks from eBGP routers."""
     filters: Annotated[tuple[DnsLabel, ...], Distinct] = ()
     """Filters of bgp.filters for this router's sessions, after underlay's own, by which a node tells it its own blocks only."""
     max_prefixes: Whole | None = Field(default=None, ge=1, le=1_000_000)
@@ -116,7 +140,7 @@ class Advertisement(Settings):
 
     cidr: Network
     """Range of the routes."""
-    communities: Annotated[tuple[Community | DnsLabel, ...], Distinct] = Field(min_length=1)
+    communities: Annotated[tuple[CommunityOrName, ...], Distinct] = Field(min_length=1)
     """Communities, or names of bgp.communities."""
 
 
@@ -145,3 +169,39 @@ class Bgp(Settings):
     """Filters by name, for routers' sessions."""
     node_address: Literal["kubernetes-internal-ip", "node-network"] = "kubernetes-internal-ip"
     """How calico-node finds its address: the one that the kubelet was given, or the one in network.cidr. Neither can pick a wrong NIC."""
+
+    def disagreements(self) -> Iterator[Problem]:
+        """A topology has what it needs; names are those of something; nobody is there twice."""
+        for topology, group in (("route-reflectors", "route_reflectors"), ("routers", "routers")):
+            if self.topology == topology and not getattr(self, group):
+                yield Problem("topology", f"is {topology!r}, needed for it: an entry in {group}; name one, or write topology: mesh")
+        if OWN_FILTER in self.filters:
+            yield Problem(f"filters.{OWN_FILTER}", "has the name of underlay's own filter; call it otherwise")
+        yield from _twice("route_reflectors", "cluster_id", {name: cluster.cluster_id for name, cluster in self.route_reflectors.items()})
+        yield from _twice("routers", "address", {name: router.address for name, router in self.routers.items()})
+        yield from self._unknown_names()
+
+    def _unknown_names(self) -> Iterator[Problem]:
+        for name, router in self.routers.items():
+            for index, used in enumerate(router.filters):
+                if used not in self.filters:
+                    yield Problem(
+                        f"routers.{name}.filters[{index}]", f"is {used!r}, known filters: {_known(self.filters)}; add it there or correct it"
+                    )
+        for index, advertisement in enumerate(self.advertisements):
+            for place, used in enumerate(advertisement.communities):
+                if ":" not in used and used not in self.communities:
+                    path = f"advertisements[{index}].communities[{place}]"
+                    yield Problem(path, f"is {used!r}, known communities: {_known(self.communities)}; add it there or correct it")
+
+
+def _known(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _twice(group: str, field: str, values: Mapping[str, IPv4Address]) -> Iterator[Problem]:
+    first: dict[IPv4Address, str] = {}
+    for name, value in values.items():
+        if value in first:
+            yield Problem(f"{group}.{name}.{field}", f"is {value}, which {group}.{first[value]}.{field} is too; give each its own")
+        first.setdefault(value, name)

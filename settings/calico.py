@@ -5,7 +5,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
+from settings import felix
 from settings.base import Problem, Settings
+from settings.calico_versions import API_SERVER_MANIFEST, FELIX_KNOWN, MANIFEST, PUBLISHED, SUMS, TESTED, minor_of
 from settings.flags import FieldName
 from settings.forms import DnsLabel, Flag, Whole, Words, text, wrong_form
 from settings.uris import Source
@@ -72,6 +74,16 @@ class Calico(Settings):
     felix: dict[FieldName, Any] = {}
     """Further fields of FelixConfiguration's spec (projectcalico.org/v3)."""
 
+    @property
+    def used_manifest(self) -> Manifest | None:
+        """The declared calico.yaml, or the published one; None where its sum is not known."""
+        return self.manifest or _published(self.version, MANIFEST)
+
+    @property
+    def used_api_server_manifest(self) -> Manifest | None:
+        """The declared apiserver.yaml, or the published one; None where its sum is not known."""
+        return self.api_server_manifest or _published(self.version, API_SERVER_MANIFEST)
+
     def disagreements(self) -> Iterator[Problem]:
         """Digests are of images that Calico has; Felix' fields are not underlay's own."""
         images = ("apiserver", "cni", "kube-controllers", "node")
@@ -79,7 +91,16 @@ class Calico(Settings):
             if name not in images:
                 yield Problem(f"digests.{name}", f"is no image of Calico's manifests, allowed: {', '.join(images)}; correct it")
         for name in sorted(self.felix.keys() & OWNED_FELIX_FIELDS.keys()):
-            yield Problem(f"felix.{name}", f"is underlay's own to set; remove it and use {OWNED_FELIX_FIELDS[name]}")
+            setting = OWNED_FELIX_FIELDS[name]
+            yield Problem(f"felix.{name}", f"is underlay's own to set; remove it{f' and use {setting}' if setting else ''}")
+        further = {name: value for name, value in self.felix.items() if name not in OWNED_FELIX_FIELDS}
+        for problem in felix.mistakes(further, names_are_known=minor_of(self.version) in TESTED and minor_of(self.version) <= FELIX_KNOWN):
+            yield Problem(f"felix.{problem.path}", problem.message)
+
+
+def _published(version: str, file: str) -> Manifest | None:
+    known = SUMS.get((version, file))
+    return Manifest(source=PUBLISHED.format(version=version, file=file), sha256=known) if known else None
 
 
 OWNED_FELIX_FIELDS = {
@@ -91,6 +112,8 @@ OWNED_FELIX_FIELDS = {
     "vxlanMTU": "pod_network.mtu",
     "kubeNodePortRanges": "cluster.api_server.args.service-node-port-range",
     "nftablesMode": "kube_proxy.mode",
+    "iptablesMarkMask": "cluster.kubelet.maxPods",
+    "programClusterRoutes": "",  # BIRD programs the routes: both would
     "xdpEnabled": "pod_network.calico.xdp",
 }
 """Fields of FelixConfiguration that follow from other settings, and from which."""

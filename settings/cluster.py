@@ -27,8 +27,9 @@ OCCUPIED_PORTS = {
     10259: "kube-scheduler",
 }
 """Ports of a control plane that others listen on."""
-NODE_PORTS = range(30000, 32768)
+NODE_PORTS = (30000, 32767)
 """Kubernetes' own range for NodePort Services; kube-proxy takes what comes in there."""
+NODE_PORTS_FLAG = "service-node-port-range"
 
 
 def _version(version: str) -> str:
@@ -90,10 +91,6 @@ class Endpoint(Settings):
             yield Problem("name", f"is {self.name!r}, each machine's name for itself; choose another name")
         if self.port in OCCUPIED_PORTS:
             yield Problem("port", f"is {self.port}, where {OCCUPIED_PORTS[self.port]} listens; write 6443 or another free port")
-        if self.port in NODE_PORTS:
-            yield Problem(
-                "port", f"is {self.port}, limits: outside {NODE_PORTS[0]}-{NODE_PORTS[-1]} (NodePort Services); write 6443 or another free port"
-            )
 
 
 class Component(Settings):
@@ -155,6 +152,16 @@ class Certificates(Settings):
             yield Problem("admin_days", f"is {self.admin_days}, limit {self.authority_days} (authority_days); lower it")
 
 
+def _port_range(text: str) -> tuple[int, int] | None:
+    """Both ends of a range as kube-apiserver reads it: 30000-32767, or 30000+2767; None where it is none."""
+    found = re.fullmatch(r"([0-9]{1,5})([-+])([0-9]{1,5})", text)
+    if found is None:
+        return None
+    first = int(found[1])
+    last = first + int(found[3]) if found[2] == "+" else int(found[3])
+    return (first, last) if 1 <= first <= last <= 65535 else None
+
+
 class Cluster(Settings):
     """The kubeadm cluster. A change reaches machines that are built afterwards: kubeadm runs once on each."""
 
@@ -197,14 +204,32 @@ class Cluster(Settings):
         declared: object = self.kubelet.get("maxPods")
         return declared if isinstance(declared, int) else DEFAULT_MAX_PODS
 
+    @property
+    def node_port_range(self) -> tuple[int, int]:
+        """First and last port of NodePort Services."""
+        return _port_range(self.api_server.args.get(NODE_PORTS_FLAG, "")) or NODE_PORTS
+
     def disagreements(self) -> Iterator[Problem]:
         """The service network has a size that Kubernetes takes; flags are not underlay's own."""
+        yield from self._node_port_mistakes()
         if not 12 <= self.service_network.prefixlen <= 28:
             yield Problem("service_network", f"is {self.service_network}, limits /12 to /28 (kube-apiserver's); choose another prefix")
         yield from kubelet_mistakes(self.kubelet)
         for name, component in self.components().items():
             yield from flag_mistakes(name, f"{name}.args", component.args)
         yield from flag_mistakes("kubelet", "kubelet_args", self.kubelet_args)
+
+    def _node_port_mistakes(self) -> Iterator[Problem]:
+        declared = self.api_server.args.get(NODE_PORTS_FLAG)
+        if declared is not None and _port_range(declared) is None:
+            path = f"api_server.args.{NODE_PORTS_FLAG}"
+            yield Problem(path, f"is {declared[:60]!r}, expected two ports of 1 to 65535 in rising order; write it like 30000-32767")
+            return
+        first, last = self.node_port_range
+        if first <= self.endpoint.port <= last:
+            yield Problem(
+                "endpoint.port", f"is {self.endpoint.port}, limits: outside {first}-{last} (NodePort Services); write 6443 or another free port"
+            )
 
     def components(self) -> dict[str, Component]:
         """The control plane's programs by the name of their setting."""

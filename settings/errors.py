@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 SECRET_NAME = re.compile(r"pass|pwd|secret|token|private|credential|api.?key|^uri$", re.IGNORECASE)
-SECRET_VALUE = re.compile(r"://\S*@|PRIVATE KEY|password|passwd|secret|token|credential|^[a-z0-9]{6}\.[a-z0-9]{16}$", re.IGNORECASE)
-"""A URL with a user, a private key, a text that speaks of a secret, a bootstrap token."""
+SECRET_VALUE = re.compile(r"://\S*@|[^\s/:@]:[^\s@]+@|PRIVATE KEY|password|passwd|secret|token|credential|^[a-z0-9]{6}\.[a-z0-9]{16}$", re.IGNORECASE)
+"""A URL with a user, user and password before an @, a private key, a text that speaks of a secret, a bootstrap token."""
 KEY = "[key]"
 """pydantic's last step to the key of a map."""
 

@@ -13,7 +13,9 @@ FlagName = Annotated[
     Words("flag"),
 ]
 VariableName = Annotated[str, text(r"[A-Za-z_][A-Za-z0-9_]*", "expected the name of an environment variable", "GOGC", 100), Words("variable")]
-FieldName = Annotated[str, text(r"[a-z][A-Za-z0-9]*", "expected a field of KubeletConfiguration", "maxPods", 100), Words("field")]
+FieldName = Annotated[
+    str, text(r"[a-z][A-Za-z0-9]*", "expected the name of a field: letters and digits, a small letter first", "maxPods", 100), Words("field")
+]
 
 OWNED_FLAGS: dict[str, frozenset[str]] = {
     "api_server": frozenset(

@@ -61,7 +61,7 @@ def _no_flag(value: object) -> object:
     return value
 
 
-def _network(value: object) -> IPv4Network:
+def _prefix(value: object) -> IPv4Network:
     if isinstance(value, IPv4Network):
         return value
     example = "write a network with its prefix, such as 10.20.0.0/24"
@@ -75,6 +75,11 @@ def _network(value: object) -> IPv4Network:
         raise wrong_form("expected a network without host bits", f"write {network}")
     if "/" not in value:
         raise wrong_form("expected a network with its prefix", f"write {network} for the one address, or a shorter prefix")
+    return network
+
+
+def _network(value: object) -> IPv4Network:
+    network = _prefix(value)
     for reserved, kind in RESERVED.items():
         if network.overlaps(reserved):
             raise wrong_form(f"which overlaps {reserved} ({kind}), allowed: unicast addresses", "choose another network, such as 10.20.0.0/24")
@@ -155,6 +160,8 @@ Distinct = AfterValidator(_distinct)
 """A list without an entry twice."""
 Network = Annotated[IPv4Network, BeforeValidator(_network), Words("IPv4 network")]
 """An IPv4 network of unicast addresses, written with its prefix and without host bits."""
+Prefix = Annotated[IPv4Network, BeforeValidator(_prefix), Words("IPv4 network")]
+"""What routes are compared with: any network, also 0.0.0.0/0."""
 Address = Annotated[IPv4Address, BeforeValidator(_address), Words("IPv4 address")]
 """A unicast IPv4 address."""
 DnsLabel = Annotated[

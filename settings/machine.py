@@ -137,3 +137,9 @@ class WorkerPool(NodeSet):
 
     count: Whole = Field(ge=0, le=5000)
     """Number of workers. The last ones leave when it is lowered, drained first."""
+
+
+def count_of(node_set: NodeSet) -> int:
+    """Number of machines of a control plane or worker pool."""
+    assert isinstance(node_set, ControlPlane | WorkerPool)  # noqa: S101 - the two kinds there are
+    return node_set.count

@@ -15,6 +15,10 @@ OVERHEAD = {"none": 0, "ipip": 20, "vxlan": 50}
 """Bytes that an encapsulation adds to every packet (outer IPv4; outer Ethernet, IPv4, UDP and VXLAN)."""
 WIREGUARD_OVERHEAD = 60
 """Bytes that WireGuard adds to every packet over IPv4."""
+PREFIXES_FOR_LOCAL_SERVICES = 1024
+"""Room for addresses of Services with externalTrafficPolicy Local, each a route of its own."""
+BLOCKS_BEYOND_NEED = 4
+"""A node's blocks may be this many times those that its pods need: pods come and go before blocks are given back."""
 
 
 class Encapsulation(Settings):
@@ -37,6 +41,11 @@ class Pool(Settings):
     """Traffic that leaves all pools gets the node's address; false where routers know the pods' addresses and the way back."""
     nodes: dict[LabelKey, LabelValue] = {}
     """Labels of the nodes that take blocks from it; empty: all."""
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks in it; 0 where one is larger than the pool."""
+        return 2**self.block_prefix // 2**self.cidr.prefixlen
 
 
 class ServiceAddresses(Settings):
@@ -83,8 +92,22 @@ class PodNetwork(Settings):
 
     @property
     def overhead(self) -> int:
-        """Bytes that the network adds to a packet between nodes, in the worst case."""
-        return OVERHEAD[self.encapsulation.protocol] + (WIREGUARD_OVERHEAD if self.wireguard else 0)
+        """Bytes that Calico adds to a packet between nodes. A packet that WireGuard carries is not encapsulated as well."""
+        if self.kind == "external":
+            return 0
+        return max(OVERHEAD[self.encapsulation.protocol], WIREGUARD_OVERHEAD if self.wireguard else 0)
+
+    @property
+    def overhead_of(self) -> str:
+        """What adds them, as it is called."""
+        return "WireGuard" if self.wireguard else self.encapsulation.protocol
+
+    def prefixes_of_a_node(self, pods: int) -> int:
+        """Most routes that a node with so many pods tells a router."""
+        blocks = 1 if self.kind == "external" else sum(BLOCKS_BEYOND_NEED * -(-pods // 2 ** (32 - pool.block_prefix)) for pool in self.all_pools)
+        services = self.services
+        ranges = len(services.external) + len(services.load_balancer) + int(services.cluster)
+        return blocks + ranges + (PREFIXES_FOR_LOCAL_SERVICES if ranges else 0)
 
     @property
     def pods_per_node(self) -> int:

@@ -9,6 +9,8 @@ from pydantic import BaseModel
 
 MAP_KEY = "<name>"
 ENTRY = "[]"
+MOST_SUGGESTED = 2
+"""More places of the same name would say nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +62,8 @@ def suggestion(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
     owner, key = _model_at(location[:-1], model), str(location[-1])
     known = list(owner.model_fields) if owner else []
     elsewhere = [place.path for place in places(model) if place.path.rpartition(".")[2] == key]
-    if len(elsewhere) == 1:
-        return f"did you mean {elsewhere[0]}?"
+    if 1 <= len(elsewhere) <= MOST_SUGGESTED:
+        return f"did you mean {' or '.join(elsewhere)}?"
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else f"allowed here: {', '.join(known)}; remove it"
 

@@ -49,7 +49,7 @@ def _source(source: str) -> str:
         return source
     parts = _split(source)
     if _holds_password(parts):
-        raise ValueError("holds a password (not shown), allowed: none; remove it and serve the image inside your network or from a path")
+        raise ValueError("holds a password (not shown), allowed: none; remove it and serve it inside your network or from a path")
     if parts.scheme not in DOWNLOADS:
         raise ValueError(f"is a URL that cannot be fetched, allowed: {', '.join(DOWNLOADS)}; write a path or one of them")
     return source

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from settings.base import Problem
-from settings.checks import cluster, cpus, machines, networks, risks
-from settings.checks.sets import count_of, path_of
+from settings.checks import bgp, calico, cluster, cpus, machines, networks, pods, risks
+from settings.checks.sets import path_of
+from settings.machine import count_of
 
 if TYPE_CHECKING:
     from settings.environment import Environment
@@ -23,6 +24,9 @@ class Check(Protocol):
         ...
 
 
+NODES = frozenset({"name", "hypervisors", "control_plane", "workers", "pod_network"})
+"""Areas that say which nodes there are, and what each is in BGP."""
+
 MISTAKES: tuple[tuple[Check, frozenset[str]], ...] = (
     (machines.placement, frozenset({"hypervisors", "control_plane", "workers"})),
     (machines.names, frozenset({"name", "control_plane", "workers", "cluster"})),
@@ -37,6 +41,19 @@ MISTAKES: tuple[tuple[Check, frozenset[str]], ...] = (
     (networks.node_addresses, frozenset({"network", "cluster", "control_plane", "workers"})),
     (networks.pod_blocks, frozenset({"pod_network", "control_plane", "workers"})),
     (networks.pod_addresses, frozenset({"pod_network", "cluster"})),
+    (pods.mtu, frozenset({"network", "pod_network"})),
+    (pods.pools, NODES),
+    (pods.router_addresses, frozenset({"network", "pod_network", "cluster", "control_plane", "workers"})),
+    (pods.router_networks, frozenset({"network", "pod_network", "cluster"})),
+    (pods.announced, frozenset({"pod_network", "cluster"})),
+    (pods.listen_port, frozenset({"pod_network", "cluster"})),
+    (bgp.matched, NODES),
+    (bgp.belonging, NODES),
+    (bgp.autonomous_systems, NODES),
+    (bgp.reachability, NODES),
+    (calico.as_numbers, frozenset({"pod_network"})),
+    (calico.unknown_manifests, frozenset({"pod_network"})),
+    (calico.impossible_pairs, frozenset({"pod_network", "kube_proxy"})),
     (cluster.labels_and_taints, frozenset({"control_plane", "workers"})),
     (cluster.leaders, frozenset({"control_plane", "cluster"})),
     (cluster.etcd_times, frozenset({"cluster"})),

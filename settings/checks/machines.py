@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from settings.base import Problem
-from settings.checks.sets import count_of, machines_on, path_of
+from settings.checks.sets import machines_on, path_of
+from settings.machine import count_of
 
 if TYPE_CHECKING:
     from settings.environment import Environment

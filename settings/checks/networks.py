@@ -6,23 +6,36 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from settings.base import Problem
-from settings.checks.sets import count_of, path_of
-from settings.machine import NodeSet
+from settings.checks.sets import path_of
+from settings.machine import NodeSet, count_of
 
 if TYPE_CHECKING:
     from settings.environment import Environment
 
 
+RANGES = ("external", "load_balancer")
+
+
 def overlaps(environment: "Environment") -> Iterator[Problem]:
-    """Nodes, pods and Services have networks of their own."""
-    networks = {"network.cidr": environment.network.cidr, **_cluster_networks(environment)}
+    """Nodes, pods, Services and what else the cluster announces have networks of their own."""
+    networks = {"network.cidr": environment.network.cidr, **cluster_networks(environment)}
     for (left, one), (right, other) in combinations(networks.items(), 2):
         if one.overlaps(other):
             yield Problem(right, f"is {other}, which overlaps {left} {one}; choose networks apart from each other")
 
 
-def _cluster_networks(environment: "Environment") -> dict[str, IPv4Network]:
-    return {"pod_network.cidr": environment.pod_network.cidr, "cluster.service_network": environment.cluster.service_network}
+def cluster_networks(environment: "Environment") -> dict[str, IPv4Network]:
+    """Networks that are the cluster's own, by their place in the stack file."""
+    services = environment.pod_network.services
+    ranges = {f"pod_network.services.{name}[{index}]": network for name in RANGES for index, network in enumerate(getattr(services, name))}
+    return {"pod_network.cidr": environment.pod_network.cidr, "cluster.service_network": environment.cluster.service_network, **ranges}
+
+
+def announced_networks(environment: "Environment") -> tuple[IPv4Network, ...]:
+    """Networks of which nodes announce routes."""
+    pods = environment.pod_network
+    services = (environment.cluster.service_network,) if pods.services.cluster else ()
+    return (*(pool.cidr for pool in pods.all_pools), *services, *pods.services.external, *pods.services.load_balancer)
 
 
 def _inside(path: str, address: IPv4Address, network: IPv4Network) -> Iterator[Problem]:
@@ -63,7 +76,7 @@ def time_servers(environment: "Environment") -> Iterator[Problem]:
 
 def _outside_cluster(environment: "Environment", addresses: dict[str, IPv4Address]) -> Iterator[Problem]:
     for path, address in addresses.items():
-        for name, inner in _cluster_networks(environment).items():
+        for name, inner in cluster_networks(environment).items():
             if address in inner and address not in environment.network.cidr:
                 yield Problem(path, f"is {address}, inside {name} {inner}, which nodes reach in the cluster only; choose an address outside")
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from settings.base import Problem
 from settings.checks.cpus import unsteady
-from settings.checks.sets import count_of, path_of, populated
-from settings.cluster import NEWEST_TESTED
+from settings.checks.pod_risks import pod_risks
+from settings.checks.sets import path_of, populated
+from settings.cluster import NEWEST_TESTED, NODE_PORTS_FLAG, OCCUPIED_PORTS
 from settings.hypervisor import StoragePool
-from settings.machine import ControlPlane
+from settings.machine import ControlPlane, count_of
 
 if TYPE_CHECKING:
     from settings.environment import Environment
@@ -17,7 +18,21 @@ if TYPE_CHECKING:
 
 def risks(environment: "Environment") -> list[Problem]:
     """All warnings but kube-proxy's own."""
-    checks = (_hypervisors, _shared_hosts, _pools, unsteady, _disks, _spread, _unavailability, _nowhere, _cluster, _image, _conntrack, _time)
+    checks = (
+        _hypervisors,
+        _shared_hosts,
+        _pools,
+        unsteady,
+        _disks,
+        _spread,
+        _unavailability,
+        _nowhere,
+        _cluster,
+        _image,
+        _conntrack,
+        _time,
+        pod_risks,
+    )
     return [problem for check in checks for problem in check(environment)]
 
 
@@ -95,6 +110,11 @@ def _cluster(environment: "Environment") -> Iterator[Problem]:
     if cluster.minor > NEWEST_TESTED:
         newest = f"{NEWEST_TESTED[0]}.{NEWEST_TESTED[1]}"
         yield Problem("cluster.kubernetes_version", f"is newer than {newest}, the newest that underlay was tested with; try it in a lab first")
+    first, last = cluster.node_port_range
+    taken = next((port for port in sorted(OCCUPIED_PORTS) if first <= port <= last), None)
+    if taken is not None:
+        path = f"cluster.api_server.args.{NODE_PORTS_FLAG}"
+        yield Problem(path, f"holds {taken}, where {OCCUPIED_PORTS[taken]} listens: a Service on it would take its traffic; choose ports without it")
     if cluster.endpoint.held_by == "external" and "vrrp" in cluster.endpoint.model_fields_set:
         yield Problem("cluster.endpoint.vrrp", "is ignored: held_by is external; remove it, or write held_by: keepalived")
 

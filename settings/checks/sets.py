@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from settings.machine import ControlPlane, NodeSet, WorkerPool
+from settings.machine import NodeSet, count_of
 
 if TYPE_CHECKING:
     from settings.environment import Environment
@@ -12,12 +12,6 @@ if TYPE_CHECKING:
 def path_of(name: str) -> str:
     """Where a node set stands in the stack file."""
     return "control_plane" if name == "cp" else f"workers.{name}"
-
-
-def count_of(node_set: NodeSet) -> int:
-    """Number of machines of a control plane or worker pool."""
-    assert isinstance(node_set, ControlPlane | WorkerPool)  # noqa: S101 - the two kinds there are
-    return node_set.count
 
 
 def machines_on(node_set: NodeSet, hypervisor: str) -> int:

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from settings.bgp import Community, CommunityOrName, SecretName
+from settings.calico import CalicoVersion, Registry
 from settings.forms import Address, DnsLabel, DnsName, Host, LabelKey, LabelValue, Network, cpu_ranges, parse_cpu_set
 
 FORMS: dict[str, tuple[TypeAdapter[Any], list[str], list[str]]] = {
@@ -27,6 +29,19 @@ FORMS: dict[str, tuple[TypeAdapter[Any], list[str], list[str]]] = {
         TypeAdapter(Address),
         ["10.0.0.1", "203.0.113.7"],
         ["0.0.0.0", "224.0.0.18", "255.255.255.255", "169.254.1.1", "10.0.0.01", "10.0.0.1 "],  # noqa: S104 - a wrong address, no socket
+    ),
+    "community": (
+        TypeAdapter(Community),
+        ["0:0", "65535:65535", "64512:100", "4294967295:1:4294967295"],
+        ["", "1", "1:", ":1", "65536:1", "1:65536", "1:1:4294967296", "1:2:3:4", "-1:2", "a:1", "1:1 "],
+    ),
+    "community or name": (TypeAdapter(CommunityOrName), ["64512:1", "1:2:3", "anycast", "a-1"], ["64512", "A", "a-", "a" * 41, "1:x", "a:b"]),
+    "name of a secret": (TypeAdapter(SecretName), ["tor", "tor1", "1-a", "a" * 40], ["", "-a", "Tor", "a b", "a.b", "a" * 41, "a_b"]),
+    "Calico version": (TypeAdapter(CalicoVersion), ["3.32.1", "3.31.10"], ["3.32", "v3.32.1", "3.32.1-rc1", "3.32.x", "", "3.32.1.0", "3.1000.1"]),
+    "registry": (
+        TypeAdapter(Registry),
+        ["registry.example", "registry.example:5000/calico", "quay.io/a/b_c"],
+        ["", "https://registry.example", "user:pass@registry.example", "registry.example/", "Registry.example", "registry.example:port"],
     ),
 }
 CASES = [(name, text, True) for name, (_, right, _) in FORMS.items() for text in right] + [

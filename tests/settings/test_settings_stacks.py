@@ -45,6 +45,26 @@ def test_the_example_pins_every_vcpu_away_from_qemu() -> None:
         assert not set(pins) & set(parse_cpu_set(hypervisor.emulator_cpus or ""))
 
 
+def test_the_examples_nodes_peer_with_the_routers_of_their_site_and_with_reflectors_in_all() -> None:
+    made = plan.make(load(stack(OSLO)))
+    bgp = made.pod_network.bgp
+    reflectors = {member.node for cluster in bgp.reflectors for member in cluster.members}
+    assert {dict(node.labels)["topology.kubernetes.io/zone"] for node in made.nodes if node.name in reflectors} == {"osl1", "osl2", "osl3"}
+    for node in made.nodes:
+        sessions = bgp.sessions(node.name)
+        site = dict(node.labels)["topology.kubernetes.io/zone"]
+        assert {session.peer for session in sessions if session.kind == "router"} == {f"tor-{site}a", f"tor-{site}b"}
+        assert reflectors - {node.name} <= {session.peer for session in sessions}
+        assert all(session.router.password and session.router.ttl_security_hops == 1 for session in sessions if session.router)
+
+
+def test_the_labs_nodes_peer_with_each_other_and_with_its_router() -> None:
+    bgp = plan.make(load(stack(ROOT / "stacks" / "Pulumi.lab.yaml"))).pod_network.bgp
+    for speaker in bgp.speakers:
+        others = {other.node for other in bgp.speakers} - {speaker.node}
+        assert {session.peer for session in bgp.sessions(speaker.node)} == {*others, "tor"}
+
+
 def test_the_example_can_grow_by_three_workers_without_another_change() -> None:
     document = stack(OSLO)
     before = plan.make(load(document))

@@ -74,6 +74,13 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"cluster": {"etcd": {"args": {"unsafe-no-fsync": "true"}}}},
         "cluster.etcd.args.unsafe-no-fsync: lets etcd lose acknowledged writes at a power cut; remove it for production",
     ),
+    "NodePorts over the kubelet's": (
+        {"cluster": {"api_server": {"args": {"service-node-port-range": "10250-10999"}}}},
+        (
+            "cluster.api_server.args.service-node-port-range: holds 10250, where the kubelet listens: a Service on it would take its traffic; "
+            "choose ports without it"
+        ),
+    ),
     "VRRP beside a load balancer": (
         {"cluster": {"endpoint": {"held_by": "external", "vrrp": {"router_id": 7}}}},
         "cluster.endpoint.vrrp: is ignored: held_by is external; remove it, or write held_by: keepalived",
