@@ -149,7 +149,11 @@ def _cluster(plan: Plan) -> dict[str, Any]:
         "kubernetesVersion": f"v{cluster.kubernetes_version}",
         "controlPlaneEndpoint": endpoint(plan),
         "encryptionAlgorithm": "ECDSA-P256",
-        "networking": {"dnsDomain": cluster.dns_domain, "podSubnet": str(plan.settings.pod_network.cidr), "serviceSubnet": str(cluster.service_network)},
+        "networking": {
+            "dnsDomain": cluster.dns_domain,
+            "podSubnet": str(plan.settings.pod_network.cidr),
+            "serviceSubnet": str(cluster.service_network),
+        },
         "apiServer": {
             "certSANs": list(dict.fromkeys(names)),
             **_component(cluster.api_server, {"encryption-provider-config": ENCRYPTION_FILE}),

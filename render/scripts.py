@@ -7,7 +7,10 @@ from plan import NodePlan, Plan
 from render import kubeadm, node_files
 from render.kube_proxy import METRICS_PORT
 from render.text import fill
+from settings.bgp import REFLECTOR_LABEL
 
+CLUSTER_ID_ANNOTATION = "projectcalico.org/RouteReflectorClusterID"
+"""Annotation by which Calico knows that a node reflects, and for which cluster of reflectors."""
 KUBEADM_LOG = "/var/log/underlay-kubeadm.log"
 
 _MANIFESTS = tuple(f"FileAvailable--etc-kubernetes-manifests-{component}.yaml" for component in kubeadm.COMPONENTS)
@@ -73,14 +76,18 @@ def ready(plan: Plan, node: NodePlan) -> str:
 
 
 def member(plan: Plan, node: NodePlan) -> str:
-    """Keeps the Node object's labels and taints as declared; runs on a control plane."""
+    """Keeps the Node object's labels, annotations and taints as declared; runs on a control plane.
+
+    What makes a node a reflector is not in here: it must come before the mesh goes, and go when the mesh is back (components/calico.py).
+    """
     taints = [{"key": taint.key, "effect": taint.effect, **({"value": taint.value} if taint.value else {})} for taint in node.taints]
     return fill(
         "member.sh.j2",
         name=node.name,
         lock_s=_lock_s(plan),
         join_s=plan.settings.cluster.timeouts.join_s,
-        labels=json.dumps(dict(node.labels)),
+        labels=json.dumps({key: value for key, value in node.labels if key != REFLECTOR_LABEL}),
+        annotations=json.dumps({key: value for key, value in node.annotations if key != CLUSTER_ID_ANNOTATION}),
         taints=json.dumps(taints),
     )
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from calico_plans import V3_DEFINITIONS, listed, parsed, published
 from native_control_plane import ControlPlanes, Node
 from node_sandbox import Sandbox, sandbox_or_skip
 from render_plans import KEY, native_plan
 
 from render import node_files
+from tests.plugins.native_cluster import NativeCluster, native_cluster
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -85,3 +87,13 @@ def first(control_planes: ControlPlanes) -> Node:
     leave = next(file for file in node_files.node_files(made.plan, made.node, authorized_key=KEY) if file.path.endswith("/leave"))
     made.sandbox.write("local/lib/underlay/leave", leave.text).chmod(0o755)
     return made
+
+
+@pytest.fixture(scope="session")
+def calico_cluster() -> Iterator[NativeCluster]:
+    """A control plane without nodes that serves projectcalico.org/v3 by Calico's own definitions."""
+    definitions = [thing for thing in parsed(published(V3_DEFINITIONS)) if thing["kind"] == "CustomResourceDefinition"]
+    with native_cluster() as made:
+        made.kubectl("create", "-f", "-", stdin=listed(definitions))
+        made.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", "-", stdin=listed(definitions))
+        yield made

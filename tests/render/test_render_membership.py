@@ -1,6 +1,7 @@
 """Labels, taints, draining and leaving, really run against a real API server and a real etcd that use what render/ writes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from node_sandbox import Run
 from render_plans import native_plan, node
 
 from render import scripts
+from settings.bgp import REFLECTOR_LABEL
 
 pytestmark = pytest.mark.engine
 PLAN = native_plan()
@@ -51,6 +53,18 @@ def member(first: Node, **changes: Any) -> Run:
     return first.sandbox.run(scripts.member(plan, node(plan, "web-1")))
 
 
+def annotated(first: Node, **annotations: str) -> Run:
+    """The member script with these annotations."""
+    wanted = tuple((f"example.net/{name}", value) for name, value in annotations.items())
+    return first.sandbox.run(scripts.member(PLAN, replace(WEB, annotations=wanted)))
+
+
+def notes(first: Node) -> dict[str, str]:
+    """The Node's annotations but those of the script itself."""
+    found: dict[str, str] = first.get("node", WEB.name)["metadata"].get("annotations", {})
+    return {name: value for name, value in found.items() if not name.startswith("underlay.dev/")}
+
+
 def leave(first: Node, *arguments: str) -> Run:
     return first.sandbox.run_program("/usr/local/lib/underlay/leave", *arguments)
 
@@ -76,7 +90,7 @@ def test_a_second_run_sends_nothing(web: Node) -> None:
     member(web)
     before = web.get("node", WEB.name)["metadata"]["resourceVersion"]
     run = member(web)
-    assert (run.code, run.out) == (0, "underlay: oslo-web-1: labels and taints are as declared\n")
+    assert (run.code, run.out) == (0, "underlay: oslo-web-1: labels, annotations and taints are as declared\n")
     assert web.get("node", WEB.name)["metadata"]["resourceVersion"] == before
 
 
@@ -90,6 +104,40 @@ def test_what_is_no_longer_declared_goes(web: Node) -> None:
     assert labels["someone.else/label"] == "theirs"
     assert taints(web) == {"node.kubernetes.io/not-ready=:NoSchedule"}
     assert "label example.net/tier removed" in run.out
+
+
+def test_annotations_come_change_and_go_and_those_of_others_stay(web: Node) -> None:
+    web.kubectl("annotate", "node", WEB.name, "someone.else/note=theirs")
+    run = annotated(web, as_number="64601", rack="r7")
+    assert run.code == 0, run.err
+    assert "annotation example.net/as_number=64601" in run.out
+    assert notes(web) == {"someone.else/note": "theirs", "example.net/as_number": "64601", "example.net/rack": "r7"}
+    assert annotated(web, as_number="64601", rack="r7").out == "underlay: oslo-web-1: labels, annotations and taints are as declared\n"
+    web.kubectl("annotate", "node", WEB.name, "--overwrite", "example.net/rack=r9")
+    assert "annotation example.net/rack=r7" in annotated(web, as_number="64602", rack="r7").out
+    assert notes(web) == {"someone.else/note": "theirs", "example.net/as_number": "64602", "example.net/rack": "r7"}
+    assert "annotation example.net/as_number removed" in annotated(web, rack="r7").out
+    assert "annotation example.net/rack removed" in annotated(web).out
+    assert notes(web) == {"someone.else/note": "theirs"}
+    assert dict(WEB.labels).items() <= web.get("node", WEB.name)["metadata"]["labels"].items()
+
+
+def test_a_note_of_a_version_without_annotations_is_understood(web: Node) -> None:
+    member(web)
+    kept = web.get("node", WEB.name)["metadata"]["annotations"]["underlay.dev/kept"]
+    assert "annotations" not in kept
+    assert "annotation example.net/rack=r7" in annotated(web, rack="r7").out
+    assert dict(WEB.labels).items() <= web.get("node", WEB.name)["metadata"]["labels"].items()
+
+
+def test_what_makes_a_node_a_reflector_is_not_the_scripts_to_give_or_take() -> None:
+    reflectors = {"all": {"cluster_id": "10.20.0.250", "nodes": {"example.net/tier": "web"}}}
+    plan = native_plan(pod_network__kind="calico", pod_network__bgp__topology="route-reflectors", pod_network__bgp__route_reflectors=reflectors)
+    reflecting = node(plan, "web-1")
+    assert REFLECTOR_LABEL in dict(reflecting.labels)
+    script = scripts.member(plan, reflecting)
+    assert REFLECTOR_LABEL not in script
+    assert scripts.CLUSTER_ID_ANNOTATION not in script
 
 
 def test_a_changed_value_is_put_right(web: Node) -> None:

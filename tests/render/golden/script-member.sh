@@ -119,7 +119,7 @@ reason() { jq -r '.message // "no reason given"' <<<"$ANSWER" 2>/dev/null || pri
     ((SECONDS < 300)) || fail "the cluster has no Node $NODE after 300 s (cluster.timeouts.join_s)"
     sleep 2
   done
-  step "reconcile labels and taints"
+  step "reconcile labels, annotations and taints"
   for attempt in 1 2 3 4 5; do
     if reconcile; then return; fi
     say "somebody else changed the taints meanwhile (attempt $attempt): once more"
@@ -131,15 +131,18 @@ reason() { jq -r '.message // "no reason given"' <<<"$ANSWER" 2>/dev/null || pri
 # Sends what differs and says it; fails when the taints are no longer those that were read.
 reconcile() {
   local difference said taints rest
-  difference=$(jq --raw-output --argjson labels "$(labels)" --argjson taints "$(taints)" "$(program)" <<<"$object") || fail "the Node object is not as expected"
-  [[ -n $difference ]] || { say "labels and taints are as declared"; return 0; }
+  difference=$(jq --raw-output --argjson labels "$(labels)" --argjson marks "$(annotations)" \
+    --argjson taints "$(taints)" "$(program)" <<<"$object") || fail "the Node object is not as expected"
+  [[ -n $difference ]] || { say "labels, annotations and taints are as declared"; return 0; }
   { IFS= read -r said; IFS= read -r taints; IFS= read -r rest; } <<<"$difference"
   if [[ -n $taints ]]; then patch_node json "$taints" || return 1; fi
-  if [[ -n $rest ]]; then patch_node merge "$rest" || fail "the API refuses the labels: $(reason)"; fi
+  if [[ -n $rest ]]; then patch_node merge "$rest" || fail "the API refuses the labels or annotations: $(reason)"; fi
   say "$said"
 }
 
 labels() { printf %s '{"example.net/tier": "web", "topology.kubernetes.io/region": "no", "topology.kubernetes.io/zone": "hall-1", "underlay.dev/hypervisor": "kvm-a", "underlay.dev/pool": "web"}'; }
+
+annotations() { printf %s '{}'; }
 
 taints() { printf %s '[{"key": "web", "effect": "NoSchedule", "value": "only"}]'; }
 
@@ -148,6 +151,10 @@ taints() { printf %s '[{"key": "web", "effect": "NoSchedule", "value": "only"}]'
 program() {
   cat <<'UNDERLAY_JQ'
 def id: .key + ":" + .effect;
+def changes($want; $has; $before):
+  ($want | with_entries(select($has[.key] != .value)))
+  + ([($before // [])[] | select(in($want) | not) | select(in($has)) | {(.): null}] | add // {});
+def said($what): to_entries[] | if .value == null then "\($what) \(.key) removed" else "\($what) \(.key)=\(.value)" end;
 (.metadata.annotations // {}) as $notes
 | ($notes["underlay.dev/kept"] // "{}" | fromjson) as $kept
 | (.metadata.labels // {}) as $has
@@ -156,22 +163,24 @@ def id: .key + ":" + .effect;
 | ($own + ($kept.taints // [])) as $ours
 | ([$on[] | select(id as $id | $ours | index($id) | not)]
    + [$taints[] as $want | ([$on[] | select(id == ($want | id) and (.value // "") == ($want.value // ""))][0] // $want)]) as $should
-| ({labels: ($labels | keys), taints: ($own | sort)} | tojson) as $keep
-| (($labels | with_entries(select($has[.key] != .value)))
-   + ([($kept.labels // [])[] | select(in($labels) | not) | select(in($has)) | {(.): null}] | add // {})) as $relabel
+| ({labels: ($labels | keys), taints: ($own | sort)} + (if $marks == {} then {} else {annotations: ($marks | keys)} end) | tojson) as $keep
+| changes($labels; $has; $kept.labels) as $relabel
+| changes($marks; $notes; $kept.annotations) as $remark
 | (($on | sort_by(id)) != ($should | sort_by(id))) as $retaint
 | ($notes["underlay.dev/cordoned"] != null) as $cordoned
 | ((if $notes["underlay.dev/kept"] != $keep then {"underlay.dev/kept": $keep} else {} end)
    + (if $cordoned then {"underlay.dev/cordoned": null} else {} end)) as $note
 | (if $cordoned then {unschedulable: null} else {} end) as $spec
-| if $relabel == {} and $note == {} and $spec == {} and ($retaint | not) then empty
+| if $relabel == {} and $remark == {} and $note == {} and $spec == {} and ($retaint | not) then empty
   else
-    ([($relabel | to_entries[] | if .value == null then "label \(.key) removed" else "label \(.key)=\(.value)" end),
+    ([($relabel | said("label")),
+      ($remark | said("annotation")),
       (if $retaint then "taints " + ([$should[] | id] | join(" ")) else empty end),
       (if $cordoned then "schedulable again" else empty end),
-      (if $relabel == {} and $spec == {} and ($retaint | not) then "noted what is kept" else empty end)] | join(", ")),
+      (if $relabel == {} and $remark == {} and $spec == {} and ($retaint | not) then "noted what is kept" else empty end)] | join(", ")),
     (if $retaint then [{op: "test", path: "/spec/taints", value: .spec.taints}, {op: "add", path: "/spec/taints", value: $should}] | tojson else "" end),
-    (if $relabel == {} and $note == {} and $spec == {} then "" else {metadata: {labels: $relabel, annotations: $note}, spec: $spec} | tojson end)
+    (if $relabel == {} and $remark == {} and $note == {} and $spec == {} then ""
+     else {metadata: {labels: $relabel, annotations: ($remark + $note)}, spec: $spec} | tojson end)
   end
 UNDERLAY_JQ
 }
