@@ -1,6 +1,7 @@
 """One environment: the order in which its parts come."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -9,6 +10,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi import Output, ResourceOptions
 
 from components.authorities import Authorities, AuthoritiesArgs
+from components.calico import Calico, CalicoArgs, Manifests
 from components.connection import Shell
 from components.hypervisor import Hypervisor, HypervisorArgs
 from components.kube_proxy import KubeProxy, KubeProxyArgs
@@ -20,18 +22,22 @@ from render.kubeconfig import known_hosts
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentArgs:
-    """The plan is everything."""
+    """The plan is everything but what it only names."""
 
     plan: Plan
+    manifests: Manifests | None
+    """Calico's; None where somebody else builds the pods' network."""
+    passwords: Mapping[str, Output[str]]
+    """Of BGP sessions, by name."""
 
 
 class Environment(pulumi.ComponentResource):
-    """Authorities, hypervisors, machines, nodes and kube-proxy of one environment."""
+    """Authorities, hypervisors, machines, nodes, kube-proxy and the pods' network of one environment."""
 
     def __init__(self, name: str, args: EnvironmentArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("underlay:index:Environment", name, None, opts)
         plan = args.plan
-        self._plan, self._own = plan, ResourceOptions(parent=self)
+        self._plan, self._args, self._own = plan, args, ResourceOptions(parent=self)
         self.authorities = Authorities(name, AuthoritiesArgs(plan=plan), self._own)
         self._hypervisors = {
             key: Hypervisor(f"{name}-{key}", HypervisorArgs(environment=name, settings=host, image=plan.settings.image), self._own)
@@ -44,9 +50,8 @@ class Environment(pulumi.ComponentResource):
         self._window: dict[str, list[Node]] = defaultdict(list)
         for node in plan.nodes:
             self._add(node)
-        for node in plan.nodes:
-            self._seat(node)
-        self._kube_proxy(name)
+        seats = {node.name: self._seat(node) for node in plan.nodes}
+        self._cluster(name, seats)
         self.known_hosts = Output.all(**{node.name: self._machines[node.name].host_key for node in plan.nodes}).apply(self._known_hosts)
         self.register_outputs({})
 
@@ -74,7 +79,7 @@ class Environment(pulumi.ComponentResource):
         first = self._plan.control_planes[0].name
         return self.nodes[first].join if first in self.nodes else None
 
-    def _seat(self, node: NodePlan) -> None:
+    def _seat(self, node: NodePlan) -> Membership:
         """Membership through another control plane where there is one: the leaving node cannot speak for itself."""
         speakers = [peer.name for peer in self._plan.control_planes if peer.name != node.name] or [node.name]
         args = MembershipArgs(
@@ -84,19 +89,34 @@ class Environment(pulumi.ComponentResource):
             speaker=self.nodes[speakers[0]],
             speaker_shell=self._shells[speakers[0]],
         )
-        Membership(node.name, args, self._own)
+        return Membership(node.name, args, self._own)
 
-    def _kube_proxy(self, name: str) -> None:
+    def _cluster(self, name: str, seats: Mapping[str, Membership]) -> None:
+        """What is declared through the cluster's API."""
         first = self.nodes[self._plan.control_planes[0].name]
         provider = kubernetes.Provider(
             f"{name}-kubernetes",
             kubeconfig=self.authorities.kubeconfig,
             cluster_identifier=name,  # the same cluster, even when its certificate is renewed
             enable_config_map_mutable=True,
+            enable_secret_mutable=True,
+            upsert_existing_objects=True,  # what an `up` made that was killed before it could say so is taken over by the next
             # the vendor's plugin connects when it is configured, and remembers an unreachable cluster for the whole run
             opts=ResourceOptions.merge(self._own, ResourceOptions(depends_on=[first.join])),
         )
-        KubeProxy(f"{name}-kube-proxy", KubeProxyArgs(plan=self._plan, provider=provider, after=first.join), self._own)
+        kube_proxy = KubeProxy(f"{name}-kube-proxy", KubeProxyArgs(plan=self._plan, provider=provider, after=first.join), self._own)
+        if self._args.manifests is None:
+            return
+        calico_args = CalicoArgs(
+            plan=self._plan,
+            manifests=self._args.manifests,
+            passwords=self._args.passwords,
+            provider=provider,
+            joined=[self.nodes[node.name].join for node in self._plan.control_planes],
+            proxied=kube_proxy.rollout,
+            seats=seats,
+        )
+        Calico(f"{name}-calico", calico_args, self._own)
 
     def _known_hosts(self, keys: dict[str, str]) -> str:
         return known_hosts({node.name: (str(node.address), keys[node.name]) for node in self._plan.nodes})

@@ -38,7 +38,7 @@ class KubeProxy(pulumi.ComponentResource):
             f"{name}-config", metadata=meta.ObjectMetaPatchArgs(name=NAME, namespace=NAMESPACE, annotations=FORCE), data=data, opts=stay
         )
         checksum = kube_proxy.checksum(data["config.conf"])
-        apps.DaemonSetPatch(
+        self.rollout = apps.DaemonSetPatch(
             f"{name}-rollout",
             metadata=meta.ObjectMetaPatchArgs(name=NAME, namespace=NAMESPACE, annotations=FORCE),
             spec=_daemon_set(args.plan, checksum),

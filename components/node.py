@@ -105,16 +105,17 @@ class MembershipArgs:
 class Membership(pulumi.ComponentResource):
     """A node's place in the cluster, kept from a control plane.
 
-    Labels and taints change in place. Before a domain goes its node is drained; before a root volume goes its node, and a control plane's etcd
+    Labels, annotations and taints change in place. Before a domain goes its node is drained; before a root volume goes its node, and a control plane's etcd
     member, leave the cluster.
     """
 
     def __init__(self, name: str, args: MembershipArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("underlay:cluster:Membership", name, None, opts)
         plan, node = args.plan, args.node.plan
+        self.volume_id = args.machine.volume_id
         connection = args.speaker_shell.connection()
         ready = [args.node.ready, args.speaker.join]
-        member = command.remote.Command(
+        self.member = command.remote.Command(
             f"{name}-member",
             connection=connection,
             create=RUN,
@@ -132,6 +133,6 @@ class Membership(pulumi.ComponentResource):
             delete=f"{LEAVE} drain {node.name} {plan.settings.cluster.timeouts.drain_s}",
             triggers=[args.machine.domain_id],
             add_previous_output_in_env=False,
-            opts=ResourceOptions(parent=self, depends_on=[*ready, member], delete_before_replace=True),
+            opts=ResourceOptions(parent=self, depends_on=[*ready, self.member], delete_before_replace=True),
         )
         self.register_outputs({})

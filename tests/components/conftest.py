@@ -7,7 +7,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from recorder import Registered, document, run_program
+from recorder import Registered, document, run_program, with_calico, with_external_network
+
+PASSWORDS = {name: f"hush-{name}" for name in ("tor-osl1a", "tor-osl1b", "tor-osl2a", "tor-osl2b", "tor-osl3a", "tor-osl3b")}
 
 
 @pytest.fixture(scope="session")
@@ -18,5 +20,11 @@ def lab() -> Registered:
 
 @pytest.fixture(scope="session")
 def oslo() -> Registered:
-    """What the program registers for three control planes and six workers on three hypervisors."""
-    return run_program(document("example-oslo"))
+    """What the program registers for three control planes and six workers on three hypervisors, without a pods' network of its own."""
+    return run_program(with_external_network(document("example-oslo")))
+
+
+@pytest.fixture(scope="session")
+def calico() -> Registered:
+    """The same with Calico, route reflectors and routers."""
+    return run_program(with_calico(document("example-oslo")), passwords=PASSWORDS)

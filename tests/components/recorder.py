@@ -1,8 +1,13 @@
 """A Pulumi engine that only remembers: what was registered, with which options."""
 
 import asyncio
+import atexit
+import copy
+import hashlib
 import json
 import runpy
+import shutil
+import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,11 +15,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import pulumi
+import pytest
 import yaml
 from pulumi.runtime import mocks as pulumi_mocks
 from pulumi.runtime.stack import Stack, wait_for_rpcs
 
 ROOT = Path(__file__).resolve().parents[2]
+PUBLISHED = ROOT.parent / "shared" / "data"
+"""Manifests as published, which are no part of the project."""
+MADE = Path(tempfile.mkdtemp(prefix="manifests-"))
+atexit.register(shutil.rmtree, MADE)
 
 
 class Answers(pulumi_mocks.Mocks):
@@ -72,6 +82,23 @@ class Registered:
         assert len(found) == 1, f"{name}: {[(request.type, request.name) for request in found]}"
         return found[0]
 
+    def urn(self, name: str, kind: str = "") -> str:
+        """The URN of the one request of this name."""
+        request = self.named(name, kind)
+        return next(urn for urn, other in self.requests.items() if other is request)
+
+    def before(self, urn: str) -> set[str]:
+        """URNs of everything that must be there before this one."""
+        found: set[str] = set()
+        left = [urn]
+        while left:
+            request = self.requests.get(left.pop())
+            for dependency in request.dependencies if request is not None else ():
+                if dependency not in found:
+                    found.add(dependency)
+                    left.append(dependency)
+        return found
+
     def of_type(self, token: str) -> list[Any]:
         """All requests of a type."""
         return [request for request in self.requests.values() if request.type == token]
@@ -83,15 +110,56 @@ def document(stack: str) -> dict[str, Any]:
     return config["underlay:environment"]
 
 
-def run_program(environment: Mapping[str, Any], *, preview: bool = False) -> Registered:
-    """Run `__main__.py` once on these settings."""
+def with_external_network(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with pods' network left to somebody else."""
+    changed = copy.deepcopy(dict(environment))
+    changed["pod_network"]["kind"] = "external"
+    return changed
+
+
+def with_calico(environment: Mapping[str, Any], version: str = "3.32.1") -> dict[str, Any]:
+    """The settings with Calico from the manifests as published; skips the test where those are not."""
+    changed = copy.deepcopy(dict(environment))
+    changed["pod_network"]["kind"] = "calico"
+    changed["pod_network"]["calico"] = {
+        **changed["pod_network"].get("calico", {}),
+        "version": version,
+        "manifest": published(f"calico-v{version}.yaml"),
+        "api_server_manifest": api_server_of(version),
+    }
+    return changed
+
+
+def published(name: str) -> dict[str, str]:
+    """A published manifest, pinned."""
+    path = PUBLISHED / name
+    if not path.exists():
+        pytest.skip(f"{path} is not here: Calico's manifests as published lie in shared/data beside the checkout")
+    return {"source": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def api_server_of(version: str) -> dict[str, str]:
+    """The API server's manifest of a version: that of 3.32.1 with the other's image, as only that one is here."""
+    found = published("calico-apiserver-v3.32.1.yaml")
+    path = MADE / f"calico-apiserver-v{version}.yaml"
+    path.write_text(Path(found["source"]).read_text().replace("apiserver:v3.32.1", f"apiserver:v{version}"))
+    return {"source": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def run_program(
+    environment: Mapping[str, Any], *, preview: bool = False, passwords: Mapping[str, str] | None = None, recorder: Recorder | None = None
+) -> Registered:
+    """Run `__main__.py` once on these settings, and these passwords of BGP sessions."""
+    recorder = recorder or Recorder(Answers())
 
     async def program() -> Registered:
-        recorder = Recorder(Answers())
         pulumi.runtime.set_mocks(recorder.mocks, project="underlay", stack="test", preview=preview, monitor=recorder)
-        pulumi.runtime.set_all_config({"underlay:environment": json.dumps(environment)})
-        runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
-        await wait_for_rpcs()
+        secrets = {"underlay:bgp_passwords": json.dumps(passwords)} if passwords else {}
+        pulumi.runtime.set_all_config({"underlay:environment": json.dumps(environment), **secrets}, list(secrets))
+        try:
+            runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+        finally:  # what a program that stops has begun would be waited for by the next one
+            await wait_for_rpcs()
         root = pulumi.runtime.get_root_resource()
         assert isinstance(root, Stack)
         exports = {name: await pulumi.Output.from_input(value).future() for name, value in root.outputs.items()}

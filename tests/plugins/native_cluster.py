@@ -128,6 +128,7 @@ class NativeCluster:
         """Starts the API server (again) and waits until it is ready."""
         here = self.folder
         flags = [
+            "--allow-privileged=true",  # as kubeadm writes it
             "--advertise-address=127.0.0.1",
             "--bind-address=127.0.0.1",
             f"--secure-port={self.port}",
@@ -172,7 +173,7 @@ class NativeCluster:
     def _wait_until_ready(self) -> None:
         context = ssl.create_default_context(cafile=str(self.folder / "ca.crt"))
         context.load_cert_chain(str(self.folder / "admin.crt"), str(self.folder / "admin.key"))
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240  # a machine that emulates others is slow
         while time.monotonic() < deadline:
             connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=5)
             try:

@@ -75,7 +75,7 @@ class Project:
             text=True,
         )
 
-    def run(self, *args: str, timeout_s: float = 120) -> Outcome:
+    def run(self, *args: str, timeout_s: float = 400) -> Outcome:
         """Runs a command of the CLI to its end."""
         process = self.start(*args)
         text, _ = process.communicate(timeout=timeout_s)
