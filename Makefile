@@ -1,20 +1,24 @@
 # One environment on one machine. `make up` shows it, `make test` is what CI runs. As root, on Debian 12.
 .DEFAULT_GOAL := help
-.PHONY: help up down preview status ssh kubectl check test live live-trio clean
+.PHONY: help up down preview status ssh kubectl check test live live-trio live-fabric clean
 
 NAME ?= lab
 STACK ?= lab
 PYTHON := .venv/bin/python
 LAB := $(PYTHON) -m lab
 VERBOSE ?=
+ROUTER ?= bird
+IMAGES ?=
 PURPOSE := lab
+# Published manifests that lie beside the checkout are taken from there, by their sums.
+export UNDERLAY_MIRROR ?= $(wildcard ../shared/data)
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 18
 
-up: ## bring the whole environment up on this machine (STACK=lab NAME=lab VERBOSE=1)
+up: ## bring the whole environment up on this machine (STACK=lab NAME=lab ROUTER=bird IMAGES=DIR VERBOSE=1)
 	@lab/bootstrap.sh lab
-	@$(LAB) up --name $(NAME) --stack $(STACK) $(if $(VERBOSE),--verbose)
+	@$(LAB) up --name $(NAME) --stack $(STACK) --router $(ROUTER) $(if $(IMAGES),--images $(IMAGES)) $(if $(VERBOSE),--verbose)
 
 down: ## remove everything that `make up` made
 	@lab/bootstrap.sh preview
@@ -54,6 +58,10 @@ live: ## a whole environment through all its changes; an hour where machines are
 live-trio: ## three control planes, and an address that moves; slow where machines are emulated
 	@lab/bootstrap.sh lab
 	$(LAB) with-tools -- $(PYTHON) -m pytest -m trio -s tests/live
+
+live-fabric: ## BGP between nodes and a router, its failures, and changes of its topology; slow where machines are emulated
+	@lab/bootstrap.sh lab
+	$(LAB) with-tools -- $(PYTHON) -m pytest -m fabric -s tests/live/test_fabric.py
 
 clean: down ## `make down`, and remove caches of checks in the checkout (not ~/.cache/underlay)
 	@rm -rf .pytest_cache .ruff_cache .import_linter_cache

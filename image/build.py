@@ -45,6 +45,8 @@ class ImageOptions:
     """Trees laid over the root, later ones winning; permissions are kept, root owns all."""
     packages: tuple[str, ...] = ()
     """Debian packages beside the node's own."""
+    archives: tuple[Path, ...] = ()
+    """OCI or Docker archives of container images that go into containerd's store beside the control plane's."""
     suite: str = SUITE
     source: Source = "auto"
     upstream_url: str = UPSTREAM_URL
@@ -97,6 +99,7 @@ def image_key(options: ImageOptions) -> str:
         programs=[program_key(part, name, kind) for part in PARTS for name in part.programs for kind in kinds],
         debian=debian_key(options.suite, options.packages),
         overlays=[tree_digest(overlay) for overlay in options.overlays],
+        archives=[file_digest(archive) for archive in options.archives],
         source=options.source,
     )
 
@@ -145,6 +148,7 @@ def check_machine() -> None:
 
 def _check_options(options: ImageOptions) -> None:
     wrong = [f"--overlay {overlay}: no such folder" for overlay in options.overlays if not overlay.is_dir()]
+    wrong += [f"archive {archive}: no such file" for archive in options.archives if not archive.is_file()]
     wrong += [f"--packages {name}: not a Debian package name" for name in options.packages if not _PACKAGE.fullmatch(name)]
     if not re.fullmatch(r"[a-z]+", options.suite):
         wrong.append(f"--suite {options.suite}: not a Debian release")
@@ -159,7 +163,7 @@ def _assemble(folder: Path, key: str, options: ImageOptions, programs: dict[str,
     packages = installed_packages(tree)
     lay_programs(tree, programs)
     containers = step("container images written", lambda: write_images(archive, tree, programs))
-    step("container images in containerd's store", lambda: preload(tree, archive, programs, containers))
+    step("container images in containerd's store", lambda: preload(tree, archive, programs, containers, options.archives))
     lay_files(tree, options.overlays)
     set_up_units(tree)
     clean(tree)

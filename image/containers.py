@@ -82,8 +82,8 @@ def write_images(archive: Path, tree: Path, programs: Mapping[str, Program]) -> 
     ]
 
 
-def preload(tree: Path, archive: Path, programs: Mapping[str, Program], images: Sequence[Preloaded]) -> None:
-    """Import `archive` into the containerd store of `tree` by running its containerd here.
+def preload(tree: Path, archive: Path, programs: Mapping[str, Program], images: Sequence[Preloaded], more: Sequence[Path] = ()) -> None:
+    """Import `archive`, and `more` archives as others wrote them, into the containerd store of `tree` by running its containerd here.
 
     Raises `BuildError` if containerd does not start or an image is not there afterwards.
     """
@@ -99,13 +99,14 @@ def preload(tree: Path, archive: Path, programs: Mapping[str, Program], images: 
         try:
             ctr = [str(programs["ctr"].path), "--address", f"{scratch}/socket", "--namespace", "k8s.io"]
             _wait_until_ready(ctr, daemon, log)
-            run([*ctr, "images", "import", "--local", "--snapshotter", "overlayfs", str(archive)])
-            for image in images:
+            for path in (archive, *more):
+                run([*ctr, "images", "import", "--local", "--snapshotter", "overlayfs", str(path)])
+            present = set(run([*ctr, "images", "list", "--quiet"]).split())
+            for name in sorted(present):
                 # The kubelet's interface finds images by this label.
-                run([*ctr, "images", "label", image.name, "io.cri-containerd.image=managed"])
+                run([*ctr, "images", "label", name, "io.cri-containerd.image=managed"])
             # The layers are unpacked: their archives would only double the image.
             run([*ctr, "content", "prune", "references"])
-            present = set(run([*ctr, "images", "list", "--quiet"]).split())
         finally:
             daemon.terminate()
             daemon.wait(timeout=60)

@@ -7,10 +7,13 @@ import subprocess
 import sys
 from typing import Any
 
-from lab import hypervisor, machine, stackfile, up
+from lab import calico_images, hypervisor, machine, stackfile, up
 from lab.access import open_access
 from lab.display import Quieter
 from lab.down import down
+from lab.fabric import phases
+from lab.fabric.daemons import RouterKind
+from lab.fabric.declared import plan_of
 from lab.places import Lab, LabError
 from lab.progress import Progress
 from lab.session import Session, exclusive, prepare
@@ -22,6 +25,8 @@ class _Arguments(argparse.Namespace):
     stack: str | None
     set: list[str]
     verbose: bool
+    router: RouterKind
+    images: str | None
     node: str
     arguments: list[str]
 
@@ -37,9 +42,14 @@ def _parser() -> argparse.ArgumentParser:
     stack.add_argument(
         "--set", action="append", default=[], metavar="PATH=VALUE", help="put a value of the environment over the stack file's; null removes"
     )
+    stack.add_argument(
+        "--images", metavar="DIR", help="folder with archives of Calico's images; with all of them nodes run Calico (~/.cache/underlay/images)"
+    )
+    router = argparse.ArgumentParser(add_help=False)
+    router.add_argument("--router", choices=("bird", "frr"), default="bird", help="what the routers run (bird)")
     parser = argparse.ArgumentParser(prog="python -m lab", description="One environment on one machine.")
     commands = parser.add_subparsers(dest="command", required=True)
-    bring_up = commands.add_parser("up", parents=[common, stack], help="bring the environment up and show what runs")
+    bring_up = commands.add_parser("up", parents=[common, stack, router], help="bring the environment up and show what runs")
     bring_up.add_argument("arguments", nargs="*", help="more words for `pulumi up`, after --; then no look at the nodes follows")
     bring_up.add_argument("--verbose", action="store_true", help="show all that the engine says")
     commands.add_parser("down", parents=[common], help="remove everything of the lab")
@@ -65,12 +75,15 @@ def _session(lab: Lab, stack: str) -> Session:
 
 def _preview(lab: Lab, arguments: _Arguments, progress: Progress) -> int:
     stack = arguments.stack or "lab"
-    declared = stackfile.declared(lab, stack, arguments.settings())
+    resolved = calico_images.resolve(lab, stack, arguments.settings(), arguments.images)
     tools = machine.tools(lab, progress)
     session = Session(lab=lab, stack=stack, engine=tools.engine, plugins=tools.plugins, isolated=not hypervisor.is_here(lab))
     with exclusive(lab):
         with progress.phase("state"):
-            prepare(session, machine.known(lab, declared), arguments.settings())
+            prepare(session, machine.known(lab, resolved.declared, resolved.pods), resolved.settings)
+            plan = plan_of(lab, stack)
+            phases.fetch_manifests(plan)
+            phases.declare_passwords(session, plan)
         words = ["preview", "--non-interactive", "--color", "always" if progress.console.is_terminal else "never"]
         with progress.phase("pulumi preview"):
             return progress.exit_code(session.follow([*words, *arguments.arguments], Quieter(progress.say).line))
@@ -79,8 +92,12 @@ def _preview(lab: Lab, arguments: _Arguments, progress: Progress) -> int:
 def _pulumi(lab: Lab, arguments: _Arguments) -> int:
     stack = arguments.stack or up.last_stack(lab)
     session = _session(lab, stack)
+    resolved = calico_images.resolve(lab, stack, arguments.settings(), arguments.images)
     with exclusive(lab):
-        prepare(session, machine.known(lab, stackfile.declared(lab, stack, arguments.settings())), arguments.settings())
+        prepare(session, machine.known(lab, resolved.declared, resolved.pods), resolved.settings)
+        plan = plan_of(lab, stack)
+        phases.fetch_manifests(plan)
+        phases.declare_passwords(session, plan)
         return session.attach(arguments.arguments)
 
 
@@ -89,7 +106,14 @@ def _run(arguments: _Arguments) -> int:
     if os.geteuid() != 0:
         raise LabError("the lab makes network namespaces and runs libvirt: run it as root")
     if arguments.command == "up":
-        wish = up.Wish(stack=arguments.stack or "lab", settings=arguments.settings(), more=arguments.arguments, verbose=arguments.verbose)
+        wish = up.Wish(
+            stack=arguments.stack or "lab",
+            settings=arguments.settings(),
+            router=arguments.router,
+            images=arguments.images,
+            more=arguments.arguments,
+            verbose=arguments.verbose,
+        )
         return up.up(lab, wish, progress)
     if arguments.command == "down":
         return down(lab, progress)

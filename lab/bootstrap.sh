@@ -9,6 +9,13 @@ PATH="$PATH:/usr/sbin:/sbin"
 case $1 in
     step-packages)
         shift
+        for package in "$@"; do
+            case $package in
+                # The lab runs these in namespaces of its own: what comes with the package is not to run on the machine itself.
+                bird2) mkdir -p /etc/systemd/system && ln -sf /dev/null /etc/systemd/system/bird.service ;;
+                frr) mkdir -p /etc/systemd/system && ln -sf /dev/null /etc/systemd/system/frr.service ;;
+            esac
+        done
         apt-get update
         DEBIAN_FRONTEND=noninteractive exec apt-get install --yes --no-install-recommends "$@"
         ;;

@@ -3,6 +3,7 @@
 import shutil
 
 from lab import hypervisor, network
+from lab.fabric import namespace
 from lab.places import Lab
 from lab.process import alive, with_environment
 from lab.progress import Progress
@@ -33,6 +34,6 @@ def down(lab: Lab, progress: Progress) -> int:
 
 def remains(lab: Lab) -> list[str]:
     """What is there of the lab, one line each."""
-    places = [path for path in (lab.root, lab.run_dir, network.namespace_path(lab)) if path.exists()]
+    places = [path for path in (lab.root, lab.run_dir, network.namespace_path(lab), *namespace.paths(lab)) if path.exists()]
     running = {*hypervisor.processes(lab), *with_environment(MARK, str(lab.root))}
     return [*(str(path) for path in places), *(f"process {pid}" for pid in sorted(running) if alive(pid))]

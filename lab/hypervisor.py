@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lab import network as wire
+from lab.fabric import namespace as routers
 from lab.network import LabNetwork
 from lab.places import Lab, LabError
 from lab.process import alive, attempt, end, in_namespace, in_network_namespace
@@ -70,11 +71,15 @@ def refuse_foreign(lab: Lab) -> None:
     found = owner(lab)
     if found and found != lab.checkout and found.exists():
         raise LabError(f"lab {lab.name!r} is up from {found}: run `make down` there, or take another --name here")
+    for other in lab.run_dir.parent.glob("*/routers/*"):
+        if f"underlay-{other.parts[-3]}-{other.name}" == lab.namespace:
+            raise LabError(f"router {other.name!r} of lab {other.parts[-3]!r} has the name {lab.namespace} already: take another --name here")
 
 
 def processes(lab: Lab) -> Iterator[int]:
-    """Everything that lives in the lab's namespace: libvirt, its guests, the time server, engine runs."""
-    return in_network_namespace(wire.namespace_path(lab))
+    """Everything that lives in the lab's namespaces: libvirt, its guests, the time server, engine runs, routers."""
+    for path in (wire.namespace_path(lab), *routers.paths(lab)):
+        yield from in_network_namespace(path)
 
 
 def find(lab: Lab, program: str) -> int | None:
@@ -152,13 +157,14 @@ def _tail(log: Path, lines: int = 15) -> str:
 
 
 def stop(lab: Lab) -> list[str]:
-    """End every process of the lab, remove its namespace and run directory; gives, one line each, what would not go."""
+    """End every process of the lab, remove its namespaces and run directory; gives, one line each, what would not go."""
     left = [f"process {pid}" for pid in end(lambda: processes(lab))]
     if not left:
+        for router in routers.names(lab):
+            routers.remove(lab, router)
         wire.remove(lab)
         shutil.rmtree(lab.run_dir, ignore_errors=True)
-    if wire.namespace_path(lab).exists():
-        left.append(f"namespace {lab.namespace}")
+    left += [f"namespace {path.name}" for path in (wire.namespace_path(lab), *routers.paths(lab)) if path.exists()]
     if lab.run_dir.exists():
         left.append(str(lab.run_dir))
     return left

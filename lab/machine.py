@@ -10,6 +10,7 @@ from image.build import ImageOptions, ensure_image, image_key
 from image.command import BuildError
 from image.parts import Source, ensure_binaries
 from lab import engine, golang, hypervisor, kvm, overlay, pluginset, stackfile
+from lab.calico_images import PodNetworkChoice
 from lab.network import LabNetwork
 from lab.places import Lab, LabError, cache_dir, offline
 from lab.pluginset import PluginSet
@@ -39,12 +40,15 @@ def _plugins_line(chosen: PluginSet) -> str:
     return "the lab's stand-ins, as the vendor's cannot be had here" if chosen.stand_ins else "the vendor's"
 
 
-def image(lab: Lab, network: LabNetwork, progress: Progress) -> Path:
+BIRD = PodNetworkChoice()
+
+
+def image(lab: Lab, network: LabNetwork, progress: Progress, pods: PodNetworkChoice = BIRD) -> Path:
     """The folder of the node image with the lab's pod network in it."""
     with progress.phase("image"):
         golang.put_first(progress.note)
         try:
-            return ensure_image(image_options(lab, network), progress.note).folder
+            return ensure_image(image_options(lab, network, pods), progress.note).folder
         except BuildError as error:
             raise LabError(f"the node image cannot be built: {error}") from error
 
@@ -71,16 +75,18 @@ def _source() -> Source:
     return "modules" if offline() else "auto"
 
 
-def image_options(lab: Lab, network: LabNetwork) -> ImageOptions:
-    """What the lab asks of the image builder."""
-    return ImageOptions(overlays=(overlay.write(lab.root / "overlay", network),), source=_source())
+def image_options(lab: Lab, network: LabNetwork, pods: PodNetworkChoice = BIRD) -> ImageOptions:
+    """What the lab asks of the image builder: its own pod network, or Calico's images and nothing else."""
+    if pods.calico:
+        return ImageOptions(archives=pods.archives, source=_source())
+    return ImageOptions(overlays=(overlay.write(lab.root / "overlay", network),), packages=overlay.PACKAGES, source=_source())
 
 
-def known(lab: Lab, declared: Mapping[str, Any]) -> Machine:
+def known(lab: Lab, declared: Mapping[str, Any], pods: PodNetworkChoice = BIRD) -> Machine:
     """What a preview may know of this machine without making or starting anything: where the image will be, and what was found out before."""
     if set(stackfile.on_this_machine(declared)) == set(declared["hypervisors"]):
         golang.put_first(lambda _: None)
-        folder = cache_dir() / "images" / image_key(image_options(lab, stackfile.lab_network(declared)))
+        folder = cache_dir() / "images" / image_key(image_options(lab, stackfile.lab_network(declared), pods))
     else:
         folder = lab.root
     return Machine(image_dir=folder, domain_type=kvm.known())

@@ -1,15 +1,13 @@
 """The lab's network namespace: a bridge with the gateway's address in it, and no way out of it."""
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
 from lab.places import Lab, LabError
 from lab.process import attempt, in_namespace, run
 
 MTU = 1500
-POSSIBLE_NODES = range(10, 41)
-"""Last octets that a node's address can have in the lab: each has its own part of the pod network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,13 +21,9 @@ class LabNetwork:
     def __post_init__(self) -> None:
         if self.gateway.network.prefixlen != 24 or self.pods.prefixlen != 16:
             raise LabError(
-                f"the lab routes one /24 of a /16 pod network to each node of a /24: "
+                f"the lab gives one /24 of a /16 pod network to each node of a /24: "
                 f"the stack file has nodes in {self.gateway.network} and pods in {self.pods}"
             )
-
-    def node(self, octet: int) -> IPv4Address:
-        """The node's address that ends with the octet."""
-        return self.gateway.network.network_address + octet
 
     def node_pods(self, octet: int) -> IPv4Network:
         """The pods' addresses on the node whose address ends with the octet."""
@@ -58,7 +52,6 @@ def make(lab: Lab, network: LabNetwork) -> None:
         "link set lo up",
         f"link set {network.bridge} mtu {MTU} up",
         f"address replace {network.gateway} dev {network.bridge}",
-        *(f"route replace {network.node_pods(octet)} via {network.node(octet)}" for octet in POSSIBLE_NODES),
     ]
     run([*ip, "-batch", "-"], stdin="".join(f"{command}\n" for command in commands))
 

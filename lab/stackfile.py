@@ -136,9 +136,7 @@ def lab_network(content: Mapping[str, Any]) -> LabNetwork:
         cidr, gateway = IPv4Network(content["network"]["cidr"]), IPv4Address(content["network"]["gateway"])
         pods = IPv4Network(content["pod_network"]["cidr"])
     except (KeyError, TypeError, ValueError) as error:
-        raise LabError(
-            f"the lab needs hypervisors.*.network.bridge, network.cidr, network.gateway and pod_network.cidr: {error!r}"
-        ) from error
+        raise LabError(f"the lab needs hypervisors.*.network.bridge, network.cidr, network.gateway and pod_network.cidr: {error!r}") from error
     if len(bridges) != 1:
         raise LabError(f"the lab has one bridge, the stack file names {', '.join(sorted(bridges)) or 'none'}")
     return LabNetwork(bridge=bridges.pop(), gateway=IPv4Interface(f"{gateway}/{cidr.prefixlen}"), pods=pods)

@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from lab import hypervisor, machine, report, stackfile
+from lab import calico_images, hypervisor, machine, report, stackfile
 from lab.access import Access, open_access
 from lab.display import Display
+from lab.fabric import phases
+from lab.fabric import status as bgp
+from lab.fabric.daemons import RouterKind
+from lab.fabric.declared import plan_of
 from lab.places import Lab, LabError
 from lab.process import attempt
 from lab.progress import Progress
@@ -22,10 +26,13 @@ ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\r")
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What to bring up: a stack, values over those of its file, more words for `pulumi up`, and how much to tell."""
+    """What to bring up: a stack, values over those of its file, what routers run, more words for `pulumi up`, and how much to tell."""
 
     stack: str
     settings: Sequence[tuple[str, Any]] = ()
+    router: RouterKind = "bird"
+    images: str | None = None
+    """The folder with archives of Calico's images; None: as at the last `up`, else in the cache."""
     more: Sequence[str] = ()
     verbose: bool = False
 
@@ -33,28 +40,46 @@ class Wish:
 def up(lab: Lab, wish: Wish, progress: Progress) -> int:
     """Bring the stack up in the lab and show what runs; gives the exit code."""
     hypervisor.refuse_foreign(lab)
-    network = stackfile.lab_network(stackfile.declared(lab, wish.stack, wish.settings))
+    resolved = calico_images.resolve(lab, wish.stack, wish.settings, wish.images, needed=True)
+    network = stackfile.lab_network(resolved.declared)
     with exclusive(lab):
         tools = machine.tools(lab, progress)
-        image_dir = machine.image(lab, network, progress)
+        progress.say(f"  {resolved.line}")
+        image_dir = machine.image(lab, network, progress, resolved.pods)
         here = machine.host(lab, network, image_dir, progress)
         session = Session(lab=lab, stack=wish.stack, engine=tools.engine, plugins=tools.plugins, isolated=False)
         with progress.phase("state"):
-            prepare(session, here, wish.settings)
+            prepare(session, here, resolved.settings)
+            plan = plan_of(lab, wish.stack)
+            phases.fetch_manifests(plan)
+            phases.declare_passwords(session, plan)
             finish_broken_off(session)
             (lab.root / "stack").write_text(f"{wish.stack}\n")
+            calico_images.note(lab, resolved.folder)
             start_stopped(lab)
+        phases.routers_up(lab, plan, network, wish.router, progress)
         with progress.phase("pulumi up"):
             code = progress.exit_code(engine_up(session, wish, progress))
         if code != 0:
             show_consoles(lab, progress)
         if code != 0 or wish.more:
             return code
+        access = open_access(session)
+        phases.fabric_up(access, plan, network, wish.router, progress)
         with progress.phase("look"):
-            facts = report.collect(open_access(session))
-    progress.console.print(report.node_table(facts))
+            facts, sessions = report.collect(access), bgp.collect(access, plan)
+    show(facts, sessions, progress)
     progress.say(report.times_line(progress.times))
     return 0
+
+
+def show(facts: Sequence[report.NodeFacts], sessions: Sequence[bgp.SessionFacts], progress: Progress) -> None:
+    """Print the nodes, the BGP sessions, and what is wrong with those that are down."""
+    progress.console.print(report.node_table(facts))
+    if sessions:
+        progress.console.print(bgp.table(sessions))
+    for sentence in bgp.sentences(sessions):
+        progress.say(sentence)
 
 
 def engine_up(session: Session, wish: Wish, progress: Progress) -> int:
@@ -106,7 +131,7 @@ def show_consoles(lab: Lab, progress: Progress) -> None:
 def status(session: Session, progress: Progress) -> int:
     """Show the table for a lab that is up."""
     access: Access = open_access(session)
-    progress.console.print(report.node_table(report.collect(access)))
+    show(report.collect(access), bgp.collect(access, plan_of(session.lab, session.stack)), progress)
     return 0
 
 

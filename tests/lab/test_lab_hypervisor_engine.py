@@ -70,7 +70,7 @@ def test_the_namespace_has_the_wire_and_no_way_out(lab: Lab) -> None:
     hypervisor.start(lab, NETWORK)
     routes = run(in_namespace(lab.namespace, ["ip", "-4", "route"]))
     assert "10.77.0.0/24 dev br0" in routes
-    assert "192.168.21.0/24 via 10.77.0.21" in routes
+    assert "192.168." not in routes
     assert "default" not in routes
     links = run(in_namespace(lab.namespace, ["ip", "-oneline", "link"]))
     assert [line.split(":")[1].strip() for line in links.splitlines()] == ["lo", "br0"]

@@ -130,5 +130,5 @@ def test_every_lab_stack_of_the_checkout_fits_the_wire() -> None:
         if any(stackfile.on_this_machine(declared)):
             network = stackfile.lab_network(declared)
             octets = [node_set["first_host"] for node_set in (declared["control_plane"], *declared["workers"].values())]
-            assert all(network.node(octet) in network.gateway.network for octet in octets)
+            assert all(network.node_pods(octet).subnet_of(network.pods) for octet in octets)
             assert {path for path, _ in stackfile.overrides(lab, MACHINE, declared)} >= {"image.source"}

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -154,3 +156,38 @@ def _plain(value: Any) -> str:
 def files_with(marks: dict[str, str], files: Sequence[Path]) -> list[str]:
     """Which secret stands in which file."""
     return [f"{name} in {path}" for path in files for content in [path.read_bytes()] for name, mark in marks.items() if mark.encode() in content]
+
+
+def pod_namespace(live: Live, node: str, address: str) -> str:
+    """Name of the network namespace of the pod with this address."""
+    script = f'for path in /run/netns/cni-*; do ip -n "${{path##*/}}" -4 -o address | grep -q " {address}/" && echo "${{path##*/}}"; done; true'
+    found = live.shell(node, script).split()
+    assert len(found) == 1, f"{address} is in {found} on {node}"
+    return found[0]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Ten packets a second from a pod's namespace to an address."""
+
+    live: Live
+    node: str
+    namespace: str
+    target: str
+
+    def start(self) -> None:
+        """Begin, and go on until `stop`."""
+        words = f"ip netns exec {self.namespace} ping -n -D -i 0.1 {self.target}"
+        self.live.shell(self.node, f"systemd-run --quiet --unit probe bash -c '{words} > /run/probe 2>&1'; sleep 2; grep -q icmp_seq /run/probe")
+
+    def stop(self) -> tuple[int, int, float]:
+        """Packets sent, packets lost, and the longest time without an answer, s."""
+        said = self.live.shell(
+            self.node, "systemctl kill --signal INT --kill-whom all probe; sleep 2; systemctl stop probe; cat /run/probe", timeout_s=300
+        )
+        answers = [(float(stamp), int(number)) for stamp, number in re.findall(r"(?m)^\[([\d.]+)\] .*icmp_seq=(\d+) ttl", said)]
+        summary = re.search(r"(\d+) packets transmitted, (\d+) received", said)
+        assert summary, said[-500:]
+        sent, received = int(summary[1]), int(summary[2])
+        gaps = [later - earlier for (earlier, _), (later, _) in pairwise(answers)]
+        return sent, sent - received, max(gaps)
