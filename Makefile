@@ -55,7 +55,7 @@ live: ## a whole environment through all its changes; an hour where machines are
 	@lab/bootstrap.sh lab
 	$(LAB) with-tools -- $(PYTHON) -m pytest -m live -s tests/live
 
-live-trio: ## three control planes, and an address that moves; slow where machines are emulated
+live-trio: ## three control planes, and an address that moves; where machines are emulated, four cores or more
 	@lab/bootstrap.sh lab
 	$(LAB) with-tools -- $(PYTHON) -m pytest -m trio -s tests/live
 
