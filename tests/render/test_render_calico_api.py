@@ -70,6 +70,6 @@ def test_the_server_takes_every_object_of_the_manifests_and_keeps_every_field(ca
     unsaid = ".readOnly: False became '(nothing)'"  # as published; Kubernetes leaves a mount's default out
     assert [loss for loss in losses if not loss.endswith(unsaid)] == []
     answer = calico_cluster.kubectl(
-        "apply", "--server-side", "--validate=strict", "--dry-run=server", "-o", "json", "-f", "-", stdin=json.dumps(service)
+        "apply", "--server-side", "--validate=strict", "--force-conflicts", "--dry-run=server", "-o", "json", "-f", "-", stdin=json.dumps(service)
     )
     assert lost(service, json.loads(answer)) == []
