@@ -18,7 +18,6 @@ Minor = tuple[int, int]
 TESTED: dict[Minor, tuple[Minor, Minor]] = {
     (3, 31): ((1, 32), (1, 35)),
     (3, 32): ((1, 34), (1, 36)),
-    (3, 33): ((1, 35), (1, 37)),
 }
 """First and last Kubernetes that a Calico is tested with (docs.tigera.io/calico/<version>/getting-started/kubernetes/requirements)."""
 

@@ -7,9 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from recorder import Registered, document, run_program, with_calico, with_external_network
-
-PASSWORDS = {name: f"hush-{name}" for name in ("tor-osl1a", "tor-osl1b", "tor-osl2a", "tor-osl2b", "tor-osl3a", "tor-osl3b")}
+from recorder import PASSWORDS, Registered, document, run_program, with_calico, with_external_network
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,8 @@ from pulumi.runtime.stack import Stack, wait_for_rpcs
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = ROOT.parent / "shared" / "data"
 """Manifests as published, which are no part of the project."""
+PASSWORDS = {name: f"hush-{name}" for name in ("tor-osl1a", "tor-osl1b", "tor-osl2a", "tor-osl2b", "tor-osl3a", "tor-osl3b")}
+"""Passwords of example-oslo's routers."""
 MADE = Path(tempfile.mkdtemp(prefix="manifests-"))
 atexit.register(shutil.rmtree, MADE)
 

@@ -8,9 +8,8 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
-from conftest import PASSWORDS
 from google.protobuf.json_format import MessageToDict
-from recorder import PUBLISHED, Answers, Recorder, Registered, document, run_program, with_calico
+from recorder import PASSWORDS, PUBLISHED, Answers, Recorder, Registered, document, run_program, with_calico
 
 SECRET_MARK = "4dabf18193072939515e22adb298388d"
 V3 = "kubernetes:projectcalico.org/v3:"

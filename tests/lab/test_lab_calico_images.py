@@ -91,10 +91,11 @@ def test_a_missing_image_is_named_and_the_lab_stays_with_bird(lab: Lab, tmp_path
     assert len(options.overlays) == 1
 
 
-def test_calico_without_its_images_is_refused(lab: Lab, tmp_path: Path) -> None:
+def test_nodes_with_calico_and_without_its_images_are_refused(lab: Lab, tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     with pytest.raises(LabError, match="kind is calico, and these images are in no archive"):
-        resolve(lab, "lab", [("pod_network.kind", "calico")], str(tmp_path / "images"))
+        resolve(lab, "lab", [("pod_network.kind", "calico")], str(tmp_path / "images"), needed=True)
+    assert not resolve(lab, "lab", [("pod_network.kind", "calico")], str(tmp_path / "images")).pods.calico  # a preview needs no image
 
 
 def test_somebody_who_asks_for_the_labs_bird_gets_it(lab: Lab, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Routers in namespaces of their own, with real BIRD and FRR, and BIRD in two more namespaces for the nodes: no hypervisor."""
 
+import json
 import os
 import shutil
 import stat
@@ -22,6 +23,7 @@ from lab.process import attempt, in_namespace, run
 from plan import Plan
 
 NODES = ("lab-cp-1", "lab-worker-1")
+BLOCKS = {"192.168.11.0/24": "10.77.0.11", "192.168.21.0/24": "10.77.0.21"}
 KINDS: tuple[RouterKind, ...] = ("bird", "frr")
 ESTABLISH_S = 60
 NO_CHANGES: Mapping[str, tuple[str, str]] = {}
@@ -93,9 +95,16 @@ def test_sessions_come_up_and_the_router_has_each_block_from_its_own_node_only(f
     fabric.nodes(declared)
     fabric.router(declared, kind)
     fabric.established(declared)
-    wait_for(lambda: fabric.routes("tor") == {"192.168.11.0/24": "10.77.0.11", "192.168.21.0/24": "10.77.0.21"})
+    wait_for(lambda: fabric.routes("tor") == BLOCKS)
     assert fabric.routes("lab-cp-1") == {"192.168.21.0/24": "10.77.0.21"}
     assert fabric.routes("lab-worker-1") == {"192.168.11.0/24": "10.77.0.11"}
+    if kind == "frr":
+        paths = json.loads(daemons.ask(fabric.lab, "tor", "show bgp ipv4 unicast json"))["routes"]
+        assert {prefix: [path["peerId"] for path in paths[prefix]] for prefix in BLOCKS} == {prefix: [node] for prefix, node in BLOCKS.items()}
+    else:
+        said = daemons.ask(fabric.lab, "tor", "show route 192.168.21.0/24 all")
+        assert said.count("BGP.next_hop") == 1
+        assert "BGP.next_hop: 10.77.0.21" in said
     found = {(fact.speaker, fact.peer): fact.seen for fact in fabric.facts(declared)}
     for node in NODES:  # a pod block and the range of load balancers, told by each node of its own
         session = found["tor", node]

@@ -1,5 +1,6 @@
 """Pure layer-3 between pods on a running lab: who tells whom which block, what is on the wire, and what failures and changes cost."""
 
+import json
 import os
 import re
 import subprocess
@@ -70,6 +71,12 @@ def owners_in_bird() -> dict[str, set[str]]:
             prefix = entry[1] or prefix
             found.setdefault(prefix, set()).add(entry[2].strip("'"))
     return {prefix: nodes for prefix, nodes in found.items() if prefix.startswith("192.168.")}
+
+
+def owners_in_frr() -> dict[str, set[str]]:
+    """The address of the peer that each pod block came from, all paths of FRR's table."""
+    routes = json.loads(daemons.ask(LAB, "tor", "show bgp ipv4 unicast json"))["routes"]
+    return {prefix: {path["peerId"] for path in paths} for prefix, paths in routes.items() if prefix.startswith("192.168.")}
 
 
 def test_up_ends_with_every_session_established(fabric: Live) -> None:
@@ -224,6 +231,7 @@ def test_frr_as_the_router_gets_the_same(fabric: Live, pods: dict[str, str]) -> 
     fabric.note("BIRD replaced by FRR", time.monotonic() - start)
     assert down(fabric) == []
     assert blocks_in_router() == {block: {node} for block, node in BLOCKS.items()}
+    assert owners_in_frr() == {block: {node} for block, node in BLOCKS.items()}
     assert " 0% packet loss" in in_router("ping", "-n", "-c", "3", "-i", "0.5", "-M", "do", "-s", "1472", pods["lab-worker-1"])
     with mistaken("frr", "underlay-64512 password ", "underlay-64512 password not"):
         time.sleep(10)

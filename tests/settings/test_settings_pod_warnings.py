@@ -194,7 +194,7 @@ def calico(version: str, **more: Any) -> Tree:
         ("3.32.1", "1.37.0", "is 3.32.1, tested with Kubernetes 1.34 to 1.36, not with 1.37"),
         ("3.31.7", "1.35.0", None),
         ("3.31.7", "1.36.3", "is 3.31.7, tested with Kubernetes 1.32 to 1.35, not with 1.36"),
-        ("3.30.0", "1.32.0", "is 3.30.0: which Kubernetes it is tested with is known of 3.31, 3.32, 3.33 only"),
+        ("3.30.0", "1.32.0", "is 3.30.0: which Kubernetes it is tested with is known of 3.31, 3.32 only"),
     ],
 )
 def test_an_untested_pair_warns_and_is_not_refused(version: str, kubernetes: str, said: str | None) -> None:
