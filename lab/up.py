@@ -1,6 +1,7 @@
 """`up`: a whole environment on this machine, from nothing or from wherever the last `up` was broken off."""
 
 import re
+import textwrap
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from lab.progress import Progress
 from lab.session import Session, exclusive, finish_broken_off, prepare
 
 CONSOLE_LINES = 25
+WIDTH = 80
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\r")
 
 
@@ -79,7 +81,7 @@ def show(facts: Sequence[report.NodeFacts], sessions: Sequence[bgp.SessionFacts]
     if sessions:
         progress.console.print(bgp.table(sessions))
     for sentence in bgp.sentences(sessions):
-        progress.say(sentence)
+        progress.say(textwrap.fill(sentence, WIDTH, subsequent_indent="  "))
 
 
 def engine_up(session: Session, wish: Wish, progress: Progress) -> int:

@@ -22,6 +22,7 @@ from lab.places import Lab, LabError
 from lab.process import attempt, in_namespace, run
 from plan import Plan
 
+pytestmark = pytest.mark.engine  # sessions take a while to come up
 NODES = ("lab-cp-1", "lab-worker-1")
 BLOCKS = {"192.168.11.0/24": "10.77.0.11", "192.168.21.0/24": "10.77.0.21"}
 KINDS: tuple[RouterKind, ...] = ("bird", "frr")

@@ -45,7 +45,8 @@ def sessions(fabric: Live) -> list[list[str]]:
 
 def down(fabric: Live) -> list[str]:
     """The summary's sentences on sessions that are down."""
-    return [line for line in fabric.run("status").splitlines() if " is down: " in line]
+    whole = re.sub(r"\n {2}(?=\S)", " ", fabric.run("status"))
+    return [line for line in whole.splitlines() if " is down: " in line]
 
 
 def in_router(*words: str) -> str:
