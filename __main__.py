@@ -1,7 +1,5 @@
 """underlay: one stack is one environment. Reads the settings, makes the plan, builds the environment, exports its outputs."""
 
-import sys
-
 import pulumi
 
 import sources
@@ -12,8 +10,6 @@ from plan import Plan, make
 from render.calico import api_server, manifest
 from render.calico.published import ManifestError
 from settings import SettingsError, load
-
-LEVELS_PER_NODE = 20
 
 
 def manifests(plan: Plan) -> Manifests | None:
@@ -37,8 +33,6 @@ def main() -> None:
         raise pulumi.RunError(str(error)) from None
     for warning in settings.warnings():
         pulumi.log.warn(str(warning))
-    # Pulumi's SDK looks for cycles by recursion, one level for each resource in a row: nodes that are built one after the other stand in a row
-    sys.setrecursionlimit(max(sys.getrecursionlimit(), LEVELS_PER_NODE * len(plan.nodes)))
     environment = Environment(settings.name, args)
 
     pulumi.export("environment", settings.name)

@@ -26,7 +26,7 @@ class MachineArgs:
     node: NodePlan
     hypervisor: Hypervisor
     authorized_key: pulumi.Input[str]
-    after: Sequence[pulumi.Resource]
+    after: Sequence[pulumi.Input[pulumi.Resource]]
     """Nodes that must be there before this machine may be made or replaced."""
 
 

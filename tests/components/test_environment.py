@@ -3,7 +3,7 @@
 import json
 
 from google.protobuf.json_format import MessageToDict
-from recorder import Registered, document, run_program
+from recorder import Registered, document, run_program, with_external_network
 
 DOMAIN = "libvirt:index/domain:Domain"
 VOLUME = "libvirt:index/volume:Volume"
@@ -120,6 +120,11 @@ def test_nodes_of_a_set_come_one_after_the_other_and_sets_side_by_side(oslo: Reg
     assert any(urn.endswith("::oslo-cp-1-ready") for urn in second.dependencies)
     first = oslo.named("oslo-cp-1-domain")
     assert not any(urn.endswith("-ready") for urn in first.dependencies)
+
+
+def test_a_preview_lets_no_machine_wait() -> None:
+    previewed = run_program(with_external_network(document("example-oslo")), preview=True)
+    assert not any(urn.endswith("-ready") for urn in previewed.named("oslo-cp-2-domain").dependencies)
 
 
 def test_a_leaving_control_plane_is_spoken_for_by_another_one(oslo: Registered) -> None:
