@@ -45,6 +45,10 @@ IMPOSSIBLE = (
 )
 
 
+BROKEN = {"3.32.0": "which refuses the server-side apply of BGPConfiguration's lists (projectcalico/calico issue 12702); name 3.32.1"}
+"""Single releases that cannot work, and why."""
+
+
 def minor_of(version: str) -> Minor:
     """Major and minor version as numbers: 3.32.1 gives (3, 32)."""
     major, minor, _ = (int(part) for part in version.split("."))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from settings.base import Problem
-from settings.calico_versions import API_SERVER_MANIFEST, IMPOSSIBLE, MANIFEST, PUBLISHED, SUMS, TESTED, minor_of, spelt
+from settings.calico_versions import API_SERVER_MANIFEST, BROKEN, IMPOSSIBLE, MANIFEST, PUBLISHED, SUMS, TESTED, minor_of, spelt
 
 if TYPE_CHECKING:
     from settings.environment import Environment
@@ -39,6 +39,8 @@ def impossible_pairs(environment: "Environment") -> Iterator[Problem]:
     calico = environment.pod_network.calico
     if environment.pod_network.kind != "calico":
         return
+    if calico.version in BROKEN:
+        yield Problem(PATH, f"is {calico.version}, {BROKEN[calico.version]}")
     for pair in IMPOSSIBLE:
         if minor_of(calico.version) < pair.before and pair.applies(environment.kube_proxy.mode):
             yield Problem(PATH, f"is {calico.version}, {pair.reason}, limit: at least {spelt(pair.before)}; name a newer one")
