@@ -59,8 +59,8 @@ def _dependencies(tree: Path) -> dict[str, list[str]]:
     return {package: [name for name in needs if name in stated and name not in _NOT_NEEDED] for package, needs in names.items()}
 
 
-_NOT_NEEDED = ("debconf", "dpkg", "perl-base", "netbase", "init-system-helpers", "gcc-12-base")
-"""Needed to set a package up, not to run its programs."""
+_NOT_NEEDED = ("debconf", "dpkg", "perl-base", "init-system-helpers", "gcc-12-base")
+"""Needed to set a package up, not to run its programs. netbase is not among them: without its /etc/protocols ipset takes no entry that names tcp."""
 
 
 def _package_files(tree: Path, package: str) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from image import pins
-from image.toolset import closure
+from image.toolset import closure, cut_out
 from image.tree import clean, lay_files
 
 ROOT = Path(pins.__file__).parent
@@ -57,6 +57,24 @@ def test_what_kube_proxy_runs_is_cut_out_of_packages_that_the_node_has() -> None
 def test_a_closure_follows_dependencies_round_a_circle() -> None:
     dependencies = {"a": ["b"], "b": ["c", "a"], "c": [], "d": ["a"]}
     assert closure(dependencies, ["a"]) == {"a", "b", "c"}
+
+
+def test_kube_proxys_ipset_knows_the_protocols(tmp_path: Path) -> None:
+    tree, target = tmp_path / "tree", tmp_path / "cut"
+    info = tree / "var/lib/dpkg/info"
+    info.mkdir(parents=True)
+    needs = {"iptables": "netbase, perl-base", "netbase": "", "perl-base": ""}
+    fields = "Status: install ok installed\nVersion: 1\nArchitecture: amd64\nMaintainer: x <x@example.com>\nDescription: x"
+    (tree / "var/lib/dpkg/status").write_text(
+        "".join(f"Package: {name}\n{fields}\n{f'Depends: {depends}' if depends else 'Section: x'}\n\n" for name, depends in needs.items())
+    )
+    for name, path in {"iptables": "usr/sbin/ip6tables-nft", "netbase": "etc/protocols", "perl-base": "usr/bin/perl"}.items():
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).write_text(name)
+        (info / f"{name}.list").write_text(f"/.\n/{path}\n")
+    cut_out(tree, ["iptables"], target)
+    assert (target / "etc/protocols").read_text() == "netbase"
+    assert not (target / "usr/bin/perl").exists()
 
 
 @pytest.fixture
