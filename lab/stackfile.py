@@ -93,7 +93,7 @@ def overrides(lab: Lab, machine: Machine, content: Mapping[str, Any]) -> Iterato
 
 def assigned(tree: Tree, settings: Iterable[tuple[str, Any]]) -> Tree:
     """A copy with each dotted path set to its value; a null removes the key. LabError where a path leads through a plain value."""
-    result = copy.deepcopy(tree)
+    result = _unshared(tree)
     for path, value in settings:
         *parents, last = path.split(".")
         place: Any = result
@@ -106,6 +106,13 @@ def assigned(tree: Tree, settings: Iterable[tuple[str, Any]]) -> Tree:
         else:
             place[last] = value
     return result
+
+
+def _unshared(value: Any) -> Any:
+    """A copy in which what an anchor of YAML put into several places is there several times: a change of one is not one of the others."""
+    if isinstance(value, dict):
+        return {key: _unshared(inner) for key, inner in cast("Tree", value).items()}
+    return [_unshared(inner) for inner in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:

@@ -118,6 +118,12 @@ def test_an_assignment_through_a_plain_value_is_refused() -> None:
         stackfile.assigned({"a": 1}, [("a.b", 2)])
 
 
+def test_an_assignment_changes_one_place_of_an_anchor_alone() -> None:
+    tree = yaml.safe_load("{a: &disk {size: 1}, b: *disk}")
+    assert stackfile.assigned(tree, [("a.size", 2)]) == {"a": {"size": 2}, "b": {"size": 1}}
+    assert tree["a"] == {"size": 1}
+
+
 def test_an_unknown_stack_is_refused_with_the_known_ones(lab: Lab) -> None:
     with pytest.raises(LabError, match="known stacks: lab"):
         stackfile.tracked(lab, "prod")
