@@ -6,6 +6,7 @@ from ipaddress import IPv4Address
 
 from plan.conntrack import ConntrackPlan, conntrack_plan
 from plan.cpus import Pins
+from plan.ingress import IngressPlan, ingress_plan
 from plan.node import NodePlan, Role, TaintPlan, mac_of
 from plan.pod_network import PodNetworkPlan, pod_network_plan
 from settings import Environment
@@ -24,6 +25,8 @@ class Plan:
     """Control planes first, then workers in the order of their pools."""
     conntrack: ConntrackPlan
     pod_network: PodNetworkPlan
+    ingress: IngressPlan | None
+    """The ingress controller; None where none is declared."""
     api_service: IPv4Address
     """Cluster address of the Service `kubernetes`."""
     dns_service: IPv4Address
@@ -65,6 +68,7 @@ def make(settings: Environment) -> Plan:
         nodes=nodes,
         conntrack=conntrack_plan(settings.node.conntrack),
         pod_network=pod_network_plan(settings, declared, tuple(node.address for node in nodes)),
+        ingress=ingress_plan(settings, nodes),
         api_service=service_network[1],
         dns_service=service_network[10],
     )

@@ -34,7 +34,7 @@ Registry = Annotated[
 
 
 class Manifest(Settings):
-    """A manifest as Calico publishes it, pinned by its sum: another content stops `up` before anything changes."""
+    """A manifest as its project publishes it, pinned by its sum: another content stops `up` before anything changes."""
 
     source: Source
     """URL, or path seen from where `pulumi up` runs."""

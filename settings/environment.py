@@ -10,6 +10,7 @@ from settings.base import Problem, Settings
 from settings.cluster import Cluster
 from settings.forms import Address, Country, Distinct, DnsLabel, DnsName, Network, Whole, Words, text
 from settings.hypervisor import Hypervisor
+from settings.ingress import Ingress
 from settings.kube_proxy import KubeProxy
 from settings.machine import ControlPlane, NodeSet, WorkerPool
 from settings.node import NodePreparation
@@ -69,6 +70,15 @@ class Image(Settings):
                 yield Problem("cmdline", "lacks net.ifnames=0, without which the NIC is not eth0; add it")
 
 
+class Applications(Settings):
+    """What applications are told beside what underlay makes itself. A change changes the stack's outputs alone."""
+
+    storage_class: DnsName | None = None
+    """StorageClass that applications should name, where the operator installs one."""
+    verification_report: Source | None = None
+    """Where the last report of the verifier is published."""
+
+
 class Environment(Settings):
     """One environment: everything that a stack declares."""
 
@@ -94,6 +104,10 @@ class Environment(Settings):
     """What every node gets before Kubernetes."""
     kube_proxy: KubeProxy = KubeProxy()
     """kube-proxy's mode and knobs."""
+    ingress: Ingress | None = None
+    """The ingress controller; unset: none."""
+    applications: Applications = Applications()
+    """What applications are told that underlay does not make itself."""
 
     def node_sets(self) -> dict[str, NodeSet]:
         """Control plane and worker pools by the name that their nodes carry: `cp`, then the pools."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from settings.base import Problem
-from settings.checks import bgp, calico, cluster, cpus, machines, networks, pods, risks
+from settings.checks import bgp, calico, cluster, cpus, ingress, machines, networks, pods, risks
 from settings.checks.sets import path_of
 from settings.machine import count_of
 
@@ -60,6 +60,11 @@ MISTAKES: tuple[tuple[Check, frozenset[str]], ...] = (
     (cluster.conntrack_memory, frozenset({"control_plane", "workers", "node"})),
     (cluster.proxy_requests, frozenset({"control_plane", "workers", "kube_proxy"})),
     (cluster.proxy_mode, frozenset({"cluster", "kube_proxy"})),
+    (ingress.addresses, frozenset({"ingress", "pod_network", "cluster"})),
+    (ingress.host_ports, NODES | {"ingress", "cluster"}),
+    (ingress.placement, NODES | {"ingress"}),
+    (ingress.expectations, NODES | {"ingress", "node"}),
+    (ingress.domain, frozenset({"ingress", "cluster"})),
 )
 """Each check with the areas that it reads: it runs when those are right in themselves, whatever the others are."""
 

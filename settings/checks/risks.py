@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from settings.base import Problem
 from settings.checks.cpus import unsteady
+from settings.checks.ingress_risks import ingress_risks
 from settings.checks.pod_risks import pod_risks
 from settings.checks.sets import path_of, populated
 from settings.cluster import NEWEST_TESTED, NODE_PORTS_FLAG, OCCUPIED_PORTS
@@ -32,6 +33,7 @@ def risks(environment: "Environment") -> list[Problem]:
         _conntrack,
         _time,
         pod_risks,
+        ingress_risks,
     )
     return [problem for check in checks for problem in check(environment)]
 

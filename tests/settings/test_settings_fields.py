@@ -52,7 +52,8 @@ def test_settings_survive_being_written_and_read(path: Path) -> None:
 
 @pytest.mark.parametrize(("check", "areas"), MISTAKES, ids=CHECKS)
 def test_a_check_reads_no_area_that_it_does_not_name(check: Check, areas: frozenset[str]) -> None:
-    for source in (minimal(), *(stack(path) for path in STACKS)):
+    ingress = {"replicas": 1, "nodes": {"kubernetes.io/os": "linux"}, "exposure": {"kind": "host-network"}, "expected_connections": 100}
+    for source in (minimal(), minimal(ingress=ingress), *(stack(path) for path in STACKS)):
         environment = load(source)
         alone = environment.model_copy()
         for name in set(Environment.model_fields) - areas:

@@ -27,7 +27,8 @@ def test_a_stack_file_holds_settings_and_nothing_else(path: Path) -> None:
 
 
 def test_the_example_warns_of_nothing_that_could_be_helped() -> None:
-    assert [problem.path for problem in load(stack(OSLO)).warnings()] == ["kube_proxy.mode"]
+    deprecated, retired = "kube_proxy.mode", "ingress.controller"
+    assert [problem.path for problem in load(stack(OSLO)).warnings()] == [deprecated, retired, retired]
 
 
 def test_the_example_is_spread_evenly_over_its_hypervisors() -> None:
