@@ -3,7 +3,8 @@
 from typing import Any
 
 from plan import Plan
-from render.calico.published import Place, Published, pod_of, set_image, set_requests, tolerate_control_planes
+from render.calico.published import set_image, tolerate_control_planes
+from render.published import Place, Published, pod_of, set_requests
 
 NAMESPACE = "calico-apiserver"
 NAME = "calico-apiserver"

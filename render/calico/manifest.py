@@ -5,8 +5,9 @@ import json
 from typing import Any
 
 from plan import Plan
-from render.calico.published import Place, Published, pod_of, set_image, set_requests, tolerate_control_planes
+from render.calico.published import set_image, tolerate_control_planes
 from render.calico.selectors import selector
+from render.published import Place, Published, pod_of, set_requests
 
 NAMESPACE = "kube-system"
 ENDPOINT_CONFIG = "kubernetes-services-endpoint"

@@ -147,7 +147,7 @@ def published(name: str) -> str:
     """A manifest as published, or a skipped test that says what is missing."""
     path = PUBLISHED / name
     if not path.exists():
-        pytest.skip(f"{path} is not here: Calico's {name} as published")
+        pytest.skip(f"{path} is not here: {name} as published")
     return path.read_text()
 
 

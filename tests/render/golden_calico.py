@@ -15,7 +15,7 @@ def changes(text: str, things: Sequence[dict[str, Any]]) -> dict[str, dict[Path,
     after = {identity(thing): dict(leaves(thing)) for thing in things if thing["kind"] != "CustomResourceDefinition"}
     assert len({identity(thing) for thing in things}) == len(things), "an object is there twice"
     found = {name: _difference(before.get(name, {}), after.get(name, {})) for name in (*before, *(name for name in after if name not in before))}
-    return {name: values for name, values in found.items() if values}
+    return {name: values if name in after else {"(object)": GONE} for name, values in found.items() if values}
 
 
 def identity(thing: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from render_plans import FULL
 
 from plan import make
 from render.calico import api_server, manifest
-from render.calico.published import ManifestError
+from render.published import ManifestError
 from render.text import documents
 from settings import load
 
