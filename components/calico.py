@@ -1,6 +1,5 @@
 """Calico: each object of its published manifests a resource of its own, and its settings through projectcalico.org/v3."""
 
-import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi import CustomTimeouts, Output, ResourceOptions
 
 from components.node import Membership
-from components.objects import FORCE, KubernetesObject, KubernetesPatch, annotated, is_of
+from components.objects import FORCE, KubernetesObject, KubernetesPatch, annotated, base64_of, is_of, secret
 from components.serving import ServingCertificate, ServingCertificateArgs
 from plan import Plan
 from plan.bgp import REFLECTOR_LABEL, SpeakerPlan
@@ -66,7 +65,8 @@ class Calico(pulumi.ComponentResource):
         things = (*args.manifests.network, *access.objects(args.plan))
         running = self._apply(things, args.joined[:1], before_workloads=[args.proxied])
         served = self._serve(running)
-        self._configure([*running, *served])
+        self.configured: Sequence[pulumi.Resource] = self._configure([*running, *served])
+        """Last things made: with them pods get addresses, and Services theirs."""
         self.register_outputs({})
 
     def _apply(
@@ -100,12 +100,11 @@ class Calico(pulumi.ComponentResource):
             ServingCertificateArgs(names=[host, f"{host}.{cluster.dns_domain}"], lifetimes=cluster.certificates),
             ResourceOptions(parent=self),
         )
-        data = {"apiserver.crt": _base64(certificate.certificate_pem), "apiserver.key": Output.secret(_base64(certificate.key_pem))}
-        secret = _secret(service["namespace"], "calico-apiserver-certs", data)
-        served = [secret, *(_with_certificate(thing, certificate) for thing in things)]
+        data = {"apiserver.crt": certificate.certificate_pem, "apiserver.key": certificate.key_pem}
+        served = [secret(service["namespace"], "calico-apiserver-certs", data), *(_with_certificate(thing, certificate) for thing in things)]
         return self._apply(served, after, before_workloads=self._args.joined[:replicas])
 
-    def _configure(self, after: Sequence[pulumi.Resource]) -> None:
+    def _configure(self, after: Sequence[pulumi.Resource]) -> Sequence[pulumi.Resource]:
         """Settings and reflectors before sessions, sessions before the mesh may go.
 
         What goes, goes after all that: Pulumi deletes last, so that a mesh is back before its reflectors are none any more. The other way
@@ -115,9 +114,7 @@ class Calico(pulumi.ComponentResource):
         reflectors, passwords = self._reflectors(), self._passwords()
         settings = [self._v3(thing, after) for thing in things if thing.kind not in {_SESSION, _TOPOLOGY}]
         sessions = [self._v3(thing, [*after, *settings, *passwords]) for thing in things if thing.kind == _SESSION]
-        for thing in things:
-            if thing.kind == _TOPOLOGY:
-                self._v3(thing, [*after, *settings, *reflectors, *sessions])
+        return [self._v3(thing, [*after, *settings, *reflectors, *sessions]) for thing in things if thing.kind == _TOPOLOGY]
 
     def _v3(self, thing: v3.V3Object, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
         written = {"apiVersion": "projectcalico.org/v3", "kind": thing.kind, "metadata": {"name": thing.name}, "spec": thing.spec}
@@ -152,23 +149,13 @@ class Calico(pulumi.ComponentResource):
         """The Secret that peers name their passwords in, where any does."""
         if not self._args.passwords:
             return []
-        data = {name: Output.secret(_base64(password)) for name, password in self._args.passwords.items()}
-        return [KubernetesObject(self._name, _secret(access.NAMESPACE, access.SECRET, data), self._opts(self._args.joined[:1]))]
-
-
-def _secret(namespace: str, name: str, data: Mapping[str, Output[str]]) -> Mapping[str, Any]:
-    # `data`, not `stringData`: a server-side apply does not take a key away that left `stringData`
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}, "type": "Opaque", "data": data}
-
-
-def _base64(text: Output[str]) -> Output[str]:
-    return text.apply(lambda known: base64.b64encode(known.encode()).decode())
+        return [KubernetesObject(self._name, secret(access.NAMESPACE, access.SECRET, self._args.passwords), self._opts(self._args.joined[:1]))]
 
 
 def _with_certificate(thing: Mapping[str, Any], certificate: ServingCertificate) -> Mapping[str, Any]:
     """The APIService trusts the certificate's authority and is waited for; a renewed certificate restarts the server that shows it."""
     if is_of(thing, "APIService"):
-        return {**annotated(thing, _AVAILABLE), "spec": {**thing["spec"], "caBundle": _base64(certificate.authority_pem)}}
+        return {**annotated(thing, _AVAILABLE), "spec": {**thing["spec"], "caBundle": base64_of(certificate.authority_pem)}}
     if is_of(thing, "Deployment"):
         checksum = certificate.certificate_pem.apply(lambda pem: hashlib.sha256(pem.encode()).hexdigest())
         template = annotated(thing["spec"]["template"], {"underlay.dev/certificate-checksum": checksum})

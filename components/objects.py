@@ -1,10 +1,11 @@
 """Kubernetes objects as a manifest or a renderer gives them, each a resource of its own."""
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
-from pulumi import ResourceOptions
+from pulumi import Output, ResourceOptions
 
 FORCE = {"pulumi.com/patchForce": "true"}
 """Somebody else made the object, or an earlier resource left it, and owns the fields."""
@@ -13,9 +14,13 @@ FORCE = {"pulumi.com/patchForce": "true"}
 class KubernetesObject(pulumi.CustomResource):
     """One object, with its fields as Kubernetes names them: the typed classes know neither all kinds nor all fields."""
 
-    def __init__(self, name: str, thing: Mapping[str, Any], opts: ResourceOptions) -> None:
-        """`name` is what stands before the object's own kind and name."""
-        super().__init__(_token(thing), f"{name}-{_tail(thing)}", dict(thing), opts)
+    def __init__(self, name: str, thing: Mapping[str, Any], opts: ResourceOptions, *, called: str = "", outputs: Sequence[str] = ()) -> None:
+        """`name` is what stands before the object's own kind and name, or before what it is `called`; `outputs` are fields that the server fills."""
+        super().__init__(_token(thing), f"{name}-{called or _tail(thing)}", {**dict.fromkeys(outputs), **thing}, opts)
+
+    def field(self, name: str) -> Output[Any]:
+        """A field of `outputs` as the server has it, once it is known."""
+        return self.__dict__[name]
 
 
 class KubernetesPatch(pulumi.CustomResource):
@@ -30,6 +35,17 @@ def annotated(thing: Mapping[str, Any], annotations: Mapping[str, pulumi.Input[s
     """The object with further annotations."""
     metadata = thing["metadata"]
     return {**thing, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **annotations}}}
+
+
+def secret(namespace: str, name: str, data: Mapping[str, Output[str]]) -> Mapping[str, Any]:
+    """A Secret of texts. `data`, not `stringData`: a server-side apply does not take a key away that left `stringData`."""
+    written = {key: Output.secret(base64_of(text)) for key, text in data.items()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}, "type": "Opaque", "data": written}
+
+
+def base64_of(text: Output[str]) -> Output[str]:
+    """The text as Kubernetes carries it."""
+    return text.apply(lambda known: base64.b64encode(known.encode()).decode())
 
 
 def is_of(thing: Mapping[str, Any], *kinds: str) -> bool:

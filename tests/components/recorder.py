@@ -17,6 +17,7 @@ from typing import Any, cast
 import pulumi
 import pytest
 import yaml
+from google.protobuf.json_format import MessageToDict
 from pulumi.runtime import mocks as pulumi_mocks
 from pulumi.runtime.stack import Stack, wait_for_rpcs
 
@@ -62,6 +63,12 @@ class Recorder(pulumi_mocks.MockMonitor):
     def __init__(self, mocks: pulumi_mocks.Mocks) -> None:
         super().__init__(mocks)
         self.requests: dict[str, Any] = {}
+        self.outputs: dict[str, dict[str, Any]] = {}
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
+        """Remember what a component says of itself."""
+        self.outputs[request.urn] = MessageToDict(request.outputs)
+        return super().RegisterResourceOutputs(request)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
         """Remember the request under its URN."""
@@ -77,6 +84,8 @@ class Registered:
 
     requests: dict[str, Any] = field(default_factory=dict[str, Any])
     exports: dict[str, Any] = field(default_factory=dict[str, Any])
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    """Of components, by URN."""
 
     def named(self, name: str, kind: str = "") -> Any:
         """The one request of this name (and type, where names repeat)."""
@@ -113,15 +122,26 @@ def document(stack: str) -> dict[str, Any]:
 
 
 def with_external_network(environment: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with pods' network left to somebody else."""
-    changed = copy.deepcopy(dict(environment))
+    """The settings with pods' network left to somebody else, and no ingress."""
+    changed = without_ingress(environment)
     changed["pod_network"]["kind"] = "external"
     return changed
 
 
+def without_ingress(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings without an ingress controller."""
+    return {key: value for key, value in copy.deepcopy(dict(environment)).items() if key != "ingress"}
+
+
+def with_ingress(environment: Mapping[str, Any], **ingress: Any) -> dict[str, Any]:
+    """The settings with example-oslo's ingress-nginx from the manifest as published; skips the test where that is not."""
+    pinned = {"manifest": published("ingress-nginx-controller-v1.15.1-baremetal.yaml")}
+    return {**copy.deepcopy(dict(environment)), "ingress": {**document("example-oslo")["ingress"], **pinned, **ingress}}
+
+
 def with_calico(environment: Mapping[str, Any], version: str = "3.32.1") -> dict[str, Any]:
-    """The settings with Calico from the manifests as published; skips the test where those are not."""
-    changed = copy.deepcopy(dict(environment))
+    """The settings with Calico from the manifests as published, and no ingress; skips the test where those are not."""
+    changed = without_ingress(environment)
     changed["pod_network"]["kind"] = "calico"
     changed["pod_network"]["calico"] = {
         **changed["pod_network"].get("calico", {}),
@@ -136,7 +156,7 @@ def published(name: str) -> dict[str, str]:
     """A published manifest, pinned."""
     path = PUBLISHED / name
     if not path.exists():
-        pytest.skip(f"{path} is not here: Calico's manifests as published lie in shared/data beside the checkout")
+        pytest.skip(f"{path} is not here: manifests as published lie in shared/data beside the checkout")
     return {"source": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
@@ -165,7 +185,7 @@ def run_program(
         root = pulumi.runtime.get_root_resource()
         assert isinstance(root, Stack)
         exports = {name: await pulumi.Output.from_input(value).future() for name, value in root.outputs.items()}
-        return Registered(requests=recorder.requests, exports=exports)
+        return Registered(requests=recorder.requests, exports=exports, outputs=recorder.outputs)
 
     with closing_loops():
         return asyncio.run(program())

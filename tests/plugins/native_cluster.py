@@ -189,10 +189,19 @@ class NativeCluster:
 
     def kubectl(self, *args: str, stdin: str = "") -> str:
         """What kubectl says; a failure fails the test."""
-        command = [str(self.programs / "kubectl"), f"--kubeconfig={self.folder / 'kubeconfig'}", *args]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, env={"HOME": str(self.folder)})
+        done = self._kubectl(*args, stdin=stdin)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+    def refused(self, *args: str, stdin: str = "") -> str:
+        """Why kubectl fails; that it does not fails the test."""
+        done = self._kubectl(*args, stdin=stdin)
+        assert done.returncode != 0, done.stdout
+        return done.stderr.strip()
+
+    def _kubectl(self, *args: str, stdin: str) -> subprocess.CompletedProcess[str]:
+        command = [str(self.programs / "kubectl"), f"--kubeconfig={self.folder / 'kubeconfig'}", *args]
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, env={"HOME": str(self.folder)})
 
     def get(self, *args: str) -> Any:
         """An object, with its managed fields."""
