@@ -11,9 +11,10 @@ case $1 in
         shift
         for package in "$@"; do
             case $package in
-                # The lab runs these in namespaces of its own: what comes with the package is not to run on the machine itself.
+                # The lab runs these in namespaces of its own, and the tests run NGINX: what comes with the package is not to run on the machine itself.
                 bird2) mkdir -p /etc/systemd/system && ln -sf /dev/null /etc/systemd/system/bird.service ;;
                 frr) mkdir -p /etc/systemd/system && ln -sf /dev/null /etc/systemd/system/frr.service ;;
+                nginx) mkdir -p /etc/systemd/system && ln -sf /dev/null /etc/systemd/system/nginx.service ;;
             esac
         done
         apt-get update
