@@ -1,6 +1,6 @@
 # One environment on one machine. `make up` shows it, `make test` is what CI runs. As root, on Debian 12.
 .DEFAULT_GOAL := help
-.PHONY: help up down preview status ssh kubectl check test live live-trio live-fabric clean
+.PHONY: help up down preview status ssh kubectl app app-down check test live live-trio live-fabric clean
 
 NAME ?= lab
 STACK ?= lab
@@ -37,13 +37,19 @@ ssh: ## open a shell on a node (NODE=cp-1)
 kubectl: ## run kubectl as administrator (ARGS="get pods -A")
 	@$(LAB) kubectl --name $(NAME) -- $(or $(ARGS),$(error say what: make kubectl ARGS="get pods -A"))
 
+app: ## bring an application up on the running environment, by its outputs, and ask it from every node
+	@$(LAB) app --name $(NAME)
+
+app-down: ## remove that application
+	@$(LAB) app-down --name $(NAME)
+
 check: ## lint, types, import layers and the tests that need no hypervisor
 	@lab/bootstrap.sh $(PURPOSE)
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/basedpyright
 	.venv/bin/lint-imports
-	$(LAB) with-tools -- $(PYTHON) -m pytest -q $(STRICT)
+	$(LAB) with-tools -- $(PYTHON) -m pytest -q -n auto $(STRICT)
 
 # On a machine for tests nothing may be missing: its packages are installed, and a skipped test is a failed one.
 test: PURPOSE = test

@@ -1,14 +1,18 @@
 """underlay: one stack is one environment. Reads the settings, makes the plan, builds the environment, exports its outputs."""
 
+from typing import Any
+
 import pulumi
 
 import sources
 from components.calico import Manifests
 from components.environment import Environment, EnvironmentArgs
+from components.outputs import Made, exports
 from components.passwords import PasswordError, bgp_passwords
 from plan import Plan, make
 from render.calico import api_server, manifest
-from render.calico.published import ManifestError
+from render.ingress import manifest as ingress_manifest
+from render.published import ManifestError
 from settings import SettingsError, load
 
 
@@ -22,32 +26,36 @@ def manifests(plan: Plan) -> Manifests | None:
     return Manifests(network=manifest.objects(plan, published), api_server=api_server.objects(plan, server))
 
 
+def ingress_objects(plan: Plan) -> tuple[dict[str, Any], ...]:
+    """Objects of the ingress controller from its manifest, fetched, checked and changed; none where none is declared."""
+    pinned = plan.ingress.manifest if plan.ingress else None
+    published = sources.text(pinned.source, pinned.sha256, setting="ingress.manifest") if pinned else ""
+    return ingress_manifest.objects(plan, published)
+
+
 def main() -> None:
     """Declare the environment of the selected stack."""
     config = pulumi.Config("underlay")
     try:
         settings = load(config.require_object("environment"))
         plan = make(settings)
-        args = EnvironmentArgs(plan=plan, manifests=manifests(plan), passwords=bgp_passwords(plan, config))
+        args = EnvironmentArgs(plan=plan, manifests=manifests(plan), passwords=bgp_passwords(plan, config), ingress=ingress_objects(plan))
     except (SettingsError, sources.SourceError, ManifestError, PasswordError) as error:
         raise pulumi.RunError(str(error)) from None
     for warning in settings.warnings():
         pulumi.log.warn(str(warning))
     environment = Environment(settings.name, args)
 
-    pulumi.export("environment", settings.name)
-    pulumi.export("api_endpoint", plan.api_url)
-    pulumi.export("kubeconfig", environment.authorities.kubeconfig)
-    pulumi.export("nodes", [{"name": node.name, "role": node.role, "address": str(node.address)} for node in plan.nodes])
-    pulumi.export("kube_proxy_mode", settings.kube_proxy.mode)
-    pulumi.export(
-        "ssh",
-        {
-            "user": "root",
-            "private_key": pulumi.Output.secret(environment.authorities.operator_key),
-            "known_hosts": environment.known_hosts,
-        },
+    made = Made(
+        ca_certificate=environment.authorities.cluster_ca.certificate_pem,
+        kubeconfig=environment.authorities.kubeconfig,
+        ingress_addresses=environment.ingress.addresses if environment.ingress else [],
     )
+    for name, value in exports(plan, made).items():
+        pulumi.export(name, value)
+    # For the operator alone, and no part of the contract.
+    ssh = {"user": "root", "private_key": environment.authorities.operator_key, "known_hosts": environment.known_hosts}
+    pulumi.export("ssh", pulumi.Output.secret(ssh))
 
 
 main()

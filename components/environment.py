@@ -1,8 +1,9 @@
 """One environment: the order in which its parts come."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_command as command
@@ -14,6 +15,7 @@ from components.behind import behind
 from components.calico import Calico, CalicoArgs, Manifests
 from components.connection import Shell
 from components.hypervisor import Hypervisor, HypervisorArgs
+from components.ingress import Ingress, IngressArgs
 from components.kube_proxy import KubeProxy, KubeProxyArgs
 from components.machine import Machine, MachineArgs
 from components.node import Membership, MembershipArgs, Node, NodeArgs
@@ -30,10 +32,12 @@ class EnvironmentArgs:
     """Calico's; None where somebody else builds the pods' network."""
     passwords: Mapping[str, Output[str]]
     """Of BGP sessions, by name."""
+    ingress: tuple[dict[str, Any], ...]
+    """Objects of the ingress controller; empty where none is declared."""
 
 
 class Environment(pulumi.ComponentResource):
-    """Authorities, hypervisors, machines, nodes, kube-proxy and the pods' network of one environment."""
+    """Authorities, hypervisors, machines, nodes, kube-proxy, the pods' network and the ingress controller of one environment."""
 
     def __init__(self, name: str, args: EnvironmentArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("underlay:index:Environment", name, None, opts)
@@ -52,6 +56,7 @@ class Environment(pulumi.ComponentResource):
         for node in plan.nodes:
             self._add(node)
         seats = {node.name: self._seat(node) for node in plan.nodes}
+        self.ingress: Ingress | None = None
         self._cluster(name, seats)
         self.known_hosts = Output.all(**{node.name: self._machines[node.name].host_key for node in plan.nodes}).apply(self._known_hosts)
         self.register_outputs({})
@@ -107,18 +112,34 @@ class Environment(pulumi.ComponentResource):
             opts=ResourceOptions.merge(self._own, ResourceOptions(depends_on=[first.join])),
         )
         kube_proxy = KubeProxy(f"{name}-kube-proxy", KubeProxyArgs(plan=self._plan, provider=provider, after=first.join), self._own)
+        network = [kube_proxy.rollout, *self._calico(name, provider, kube_proxy.rollout, seats)]
+        self.ingress = self._front_door(name, provider, network)
+
+    def _calico(
+        self, name: str, provider: kubernetes.Provider, proxied: pulumi.Resource, seats: Mapping[str, Membership]
+    ) -> Sequence[pulumi.Resource]:
+        """The pods' network; what it ends with, nothing where somebody else builds it."""
         if self._args.manifests is None:
-            return
-        calico_args = CalicoArgs(
+            return []
+        args = CalicoArgs(
             plan=self._plan,
             manifests=self._args.manifests,
             passwords=self._args.passwords,
             provider=provider,
             joined=[self.nodes[node.name].join for node in self._plan.control_planes],
-            proxied=kube_proxy.rollout,
+            proxied=proxied,
             seats=seats,
         )
-        Calico(f"{name}-calico", calico_args, self._own)
+        return Calico(f"{name}-calico", args, self._own).configured
+
+    def _front_door(self, name: str, provider: kubernetes.Provider, network: Sequence[pulumi.Resource]) -> Ingress | None:
+        """The ingress controller, where one is declared."""
+        ingress = self._plan.ingress
+        if ingress is None:
+            return None
+        joined = [self.nodes[node].join for node in ingress.nodes[: ingress.settings.replicas]]
+        args = IngressArgs(plan=self._plan, ingress=ingress, things=self._args.ingress, provider=provider, joined=joined, network=network)
+        return Ingress(f"{name}-ingress", args, self._own)
 
     def _known_hosts(self, keys: dict[str, str]) -> str:
         return known_hosts({node.name: (str(node.address), keys[node.name]) for node in self._plan.nodes})

@@ -1,4 +1,4 @@
-"""The lab's command line: `python -m lab up | down | preview | ssh | kubectl | status | pulumi`."""
+"""The lab's command line: `python -m lab up | down | preview | ssh | kubectl | status | pulumi | app | app-down`."""
 
 import argparse
 import os
@@ -9,6 +9,7 @@ from typing import Any
 
 from lab import calico_images, hypervisor, machine, stackfile, up
 from lab.access import open_access
+from lab.app import command as application
 from lab.display import Quieter
 from lab.down import down
 from lab.fabric import phases
@@ -56,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     with_tools = commands.add_parser("with-tools", parents=[common], help="run a command that finds the engine and Kubernetes' programs, as tests do")
     with_tools.add_argument("arguments", nargs="+", help="the command, after --")
     commands.add_parser("status", parents=[common], help="show the nodes")
+    commands.add_parser("app", parents=[common], help="bring the application of examples/app up on the running lab, and ask it from every node")
+    commands.add_parser("app-down", parents=[common], help="remove that application")
     look = commands.add_parser("preview", parents=[common, stack], help="show what `up` would make; needs no hypervisor")
     look.add_argument("arguments", nargs="*", help="more words for `pulumi preview`, after --")
     pulumi = commands.add_parser("pulumi", parents=[common, stack], help="run any command of the engine in the lab's project")
@@ -126,6 +129,8 @@ def _run(arguments: _Arguments) -> int:
     session = _session(lab, up.last_stack(lab))
     if arguments.command == "status":
         return up.status(session, progress)
+    if arguments.command in ("app", "app-down"):
+        return (application.up if arguments.command == "app" else application.down)(session, progress)
     access = open_access(session)
     words = access.kubectl(*arguments.arguments) if arguments.command == "kubectl" else access.ssh(access.node(arguments.node), *arguments.arguments)
     return subprocess.run(words, check=False).returncode

@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,19 @@ class Session:
     engine: Path
     plugins: PluginSet
     isolated: bool
+    folder: Path | None = None
+    """Of a project beside the environment's own, such as an application's."""
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Further environment variables of the engine and of all that it starts."""
+
+    @property
+    def _folder(self) -> Path:
+        return self.folder or project.project_dir(self.lab)
+
+    @property
+    def project_name(self) -> str:
+        """Name of the project that the engine works on."""
+        return str(stackfile.yaml_object(self._folder / "Pulumi.yaml")["name"]) if self.folder else own_name(self.lab)
 
     def command(self, arguments: Sequence[str]) -> list[str]:
         """The words that run the engine where it has to run."""
@@ -44,11 +57,11 @@ class Session:
     def environment(self) -> dict[str, str]:
         """The environment of the engine and of all that it starts."""
         own = project.engine_environment(self.lab, path_first=self.plugins.path_first, stand_ins=self.plugins.stand_ins)
-        return {**own, MARK: str(self.lab.root), "PULUMI_STACK": self.stack}
+        return {**own, **self.variables, MARK: str(self.lab.root), "PULUMI_STACK": self.stack}
 
     def capture(self, arguments: Sequence[str], *, stdin: str | None = None, timeout_s: float = 120) -> str:
         """Standard output of an engine command that must succeed; nothing of it is logged."""
-        return run(self.command(arguments), stdin=stdin, timeout_s=timeout_s, env=self.environment, cwd=project.project_dir(self.lab))
+        return run(self.command(arguments), stdin=stdin, timeout_s=timeout_s, env=self.environment, cwd=self._folder)
 
     def follow(self, arguments: Sequence[str], on_line: Callable[[str], None]) -> int:
         """Run an engine command and hand on each line it says; gives its exit code.
@@ -57,7 +70,7 @@ class Session:
         """
         with subprocess.Popen(
             self.command(arguments),
-            cwd=project.project_dir(self.lab),
+            cwd=self._folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -83,7 +96,7 @@ class Session:
 
     def attach(self, arguments: Sequence[str]) -> int:
         """Run an engine command on this very terminal; gives its exit code."""
-        return subprocess.run(self.command(arguments), cwd=project.project_dir(self.lab), env=self.environment, check=False).returncode
+        return subprocess.run(self.command(arguments), cwd=self._folder, env=self.environment, check=False).returncode
 
 
 def end_runs(lab: Lab) -> list[int]:
@@ -120,30 +133,37 @@ def prepare(session: Session, machine: stackfile.Machine, settings: Iterable[tup
     """Make project and stack ready for a run; the caller holds `exclusive`, so a lock on the stack is a killed engine's."""
     lab, stack = session.lab, session.stack
     project.write(lab, stack, machine, settings)
+    open_stack(session)
+
+
+def open_stack(session: Session) -> None:
+    """Make the stack of a written project ready for a run: there, and not locked."""
+    lab, stack, name = session.lab, session.stack, session.project_name
     (lab.root / "state").mkdir(exist_ok=True)
-    if not state_file(lab, stack).exists():
+    if not state_file(lab, stack, name).exists():
         session.capture(["stack", "init", stack, "--non-interactive"])
-    if any(locks(lab, stack)):
+    if any(locks(lab, stack, name)):
         session.capture(["cancel", "--yes", "--non-interactive"])
 
 
-def _project_name(lab: Lab) -> str:
+def own_name(lab: Lab) -> str:
+    """Name of the environment's project."""
     return str(stackfile.yaml_object(lab.checkout / "Pulumi.yaml")["name"])
 
 
-def state_file(lab: Lab, stack: str) -> Path:
-    """The engine's state of the stack."""
-    return lab.root / "state" / ".pulumi" / "stacks" / _project_name(lab) / f"{stack}.json"
+def state_file(lab: Lab, stack: str, project_name: str | None = None) -> Path:
+    """The engine's state of the stack; of the environment's project, where none is named."""
+    return lab.root / "state" / ".pulumi" / "stacks" / (project_name or own_name(lab)) / f"{stack}.json"
 
 
-def locks(lab: Lab, stack: str) -> Iterator[Path]:
-    """Locks that engines put on the stack."""
-    return (lab.root / "state" / ".pulumi" / "locks" / "organization" / _project_name(lab) / stack).glob("*.json")
+def locks(lab: Lab, stack: str, project_name: str | None = None) -> Iterator[Path]:
+    """Locks that engines put on the stack; of the environment's project, where none is named."""
+    return (lab.root / "state" / ".pulumi" / "locks" / "organization" / (project_name or own_name(lab)) / stack).glob("*.json")
 
 
-def pending(lab: Lab, stack: str) -> list[Mapping[str, Any]]:
+def pending(session: Session) -> list[Mapping[str, Any]]:
     """Operations that the engine had begun and not noted the end of."""
-    path = state_file(lab, stack)
+    path = state_file(session.lab, session.stack, session.project_name)
     if not path.exists():
         return []
     checkpoint: dict[str, Any] = json.loads(path.read_text()).get("checkpoint") or {}
@@ -157,7 +177,7 @@ def finish_broken_off(session: Session) -> None:
     The engine only warns of operations that were under way, and keeps them for ever. A create that was under way may have left something on
     the hypervisor that the state does not know: it is removed, and the next `up` makes it again under the same name.
     """
-    broken_off = pending(session.lab, session.stack)
+    broken_off = pending(session)
     if not broken_off:
         return
     for operation in broken_off:

@@ -37,13 +37,14 @@ class Project:
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict[str, str])
+    name: str = "plugins"
 
     def __post_init__(self) -> None:
         (self.folder / "state").mkdir(parents=True)
         bin_dir = self.folder / "bin"
         # Not resolved: the link to the interpreter is what makes it the virtual environment's.
         install(bin_dir, Path(sys.executable), CHECKOUT)
-        (self.folder / "Pulumi.yaml").write_text("name: plugins\nruntime: python\n")
+        (self.folder / "Pulumi.yaml").write_text(f"name: {self.name}\nruntime: python\n")
         self.environment = {
             "PATH": f"{bin_dir}:{os.environ['PATH']}",
             "HOME": str(self.folder),

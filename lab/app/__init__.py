@@ -1,0 +1,1 @@
+"""The application of examples/app in a lab: its container image, and its own Pulumi project beside the environment's."""
