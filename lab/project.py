@@ -13,6 +13,8 @@ from lab.places import Lab, write_private
 from lab.stackfile import Machine
 
 PASSPHRASE_BYTES = 32
+PASSED_ON = frozenset({"PULUMI_ENABLE_STREAMING_JSON_PREVIEW"})
+"""What a person may tell the engine by its own variables; all others of the machine are kept away from the lab."""
 
 
 def project_dir(lab: Lab) -> Path:
@@ -54,7 +56,7 @@ def write(lab: Lab, stack: str, machine: Machine, settings: Iterable[tuple[str, 
 
 def engine_environment(lab: Lab, *, path_first: Iterable[Path], stand_ins: bool) -> dict[str, str]:
     """The environment of an engine run: state, secrets and plugins are the lab's own, nothing is sent anywhere."""
-    kept: Mapping[str, str] = {key: value for key, value in os.environ.items() if not key.startswith("PULUMI_")}
+    kept: Mapping[str, str] = {key: value for key, value in os.environ.items() if key in PASSED_ON or not key.startswith("PULUMI_")}
     return {
         **kept,
         "PATH": os.pathsep.join([*map(str, path_first), os.environ.get("PATH", os.defpath)]),

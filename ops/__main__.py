@@ -1,14 +1,16 @@
-"""The command line around an environment: `python -m ops router-config | bgp`."""
+"""The command line around an environment: `python -m ops router-config | bgp | ingress | preview-summary | touched`."""
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ops import sessions
+from ops import ingress, sessions, touched
+from ops.preview import command as preview
 from ops.stack import OpsError, plan_of
 from plan import Plan
 from render import router_config
+from render.ingress.server import nginx_conf
 
 STACKS = Path(__file__).parents[1] / "stacks"
 FORMATS: dict[str, Callable[[Plan, str], str]] = {"bird": router_config.bird, "frr": router_config.frr}
@@ -21,20 +23,52 @@ class _Arguments(argparse.Namespace):
     router: str | None
     output: Path | None
     node: str | None
+    nginx_conf: bool
+    response: int | None
+    file: str
+    diff: Path | None
+    base: str | None
+    all: bool
+    skip: list[str]
+    json: bool
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The words that are understood."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--stack", required=True, metavar="NAME", help="stack file stacks/Pulumi.<NAME>.yaml")
-    parser = argparse.ArgumentParser(prog="python -m ops", description="What a stack declares, for people and for routers.")
-    commands = parser.add_subparsers(dest="command", required=True)
+    found = argparse.ArgumentParser(prog="python -m ops", description="What a stack declares, for people and for routers.")
+    commands = found.add_subparsers(dest="command", required=True)
     routers = commands.add_parser("router-config", parents=[common], help="print the routers' half of the BGP sessions, ready to load")
     routers.add_argument("--format", required=True, choices=sorted(FORMATS), help="for which routing daemon")
     routers.add_argument("--router", metavar="NAME", help="which router; needed where several are declared, except with --output")
     routers.add_argument("--output", type=Path, metavar="DIR", help="write a file for each router there: <router>.<format>.conf")
     bgp = commands.add_parser("bgp", parents=[common], help="show all BGP sessions")
     bgp.add_argument("--node", metavar="NAME", help="those of one node, as it sees them")
-    return parser
+    front = commands.add_parser("ingress", parents=[common], help="show the ingress controller in numbers")
+    front.add_argument("--response", type=int, metavar="KIB", help="say what becomes of a response of this size, instead of the expected one")
+    front.add_argument("--nginx-conf", action="store_true", help="print NGINX's configuration as the ConfigMap makes it")
+    means = "say in plain words what a preview of the engine means; exit codes 0, 10, 20, 30, 40 are for gates"
+    _add_preview(commands.add_parser("preview-summary", help=means))
+    _add_touched(commands.add_parser("touched", help="name the stacks that the commits since BASE touch"))
+    return found
+
+
+def _add_preview(summary: argparse.ArgumentParser) -> None:
+    summary.add_argument("file", nargs="?", default="-", metavar="FILE", help="what `pulumi preview --json` wrote; - is standard input (-)")
+    summary.add_argument("--stack", metavar="NAME", help="the stack's name, and the file of its settings where the preview does not hold them")
+    summary.add_argument("--format", choices=preview.FORMS, default="markdown", help="markdown for a comment, text, or json (markdown)")
+    summary.add_argument(
+        "--diff", type=Path, metavar="FILE", help="what `pulumi preview --diff` printed, to be folded below instead of a diff made from the JSON"
+    )
+
+
+def _add_touched(names: argparse.ArgumentParser) -> None:
+    since = names.add_mutually_exclusive_group(required=True)
+    since.add_argument("--base", metavar="REF", help="the commit or branch that the change goes to")
+    since.add_argument("--all", action="store_true", help="all stacks")
+    names.add_argument("--skip", action="append", default=[], metavar="NAME", help="a stack file that is no environment of yours")
+    names.add_argument("--json", action="store_true", help="one list, for a matrix")
 
 
 def _router_config(arguments: _Arguments) -> str:
@@ -71,19 +105,47 @@ def _bgp(arguments: _Arguments) -> str:
         raise OpsError(f"--node {arguments.node!r}: no such node, declared: {', '.join(node.name for node in plan.nodes)}") from None
 
 
-COMMANDS: dict[str, Callable[[_Arguments], str]] = {"router-config": _router_config, "bgp": _bgp}
+def _ingress(arguments: _Arguments) -> str:
+    plan = plan_of(STACKS, arguments.stack)
+    if plan.ingress is None:
+        raise OpsError(f"stack {arguments.stack!r} declares no ingress; write ingress in its stack file")
+    if arguments.response is not None and arguments.response < 1:
+        raise OpsError(f"--response {arguments.response}: expected KiB, 1 or more")
+    return nginx_conf(plan.ingress) if arguments.nginx_conf else ingress.report(plan, plan.ingress, arguments.response)
+
+
+def _touched(arguments: _Arguments) -> str:
+    names = touched.touched(arguments.base, checkout=STACKS.parent, skipped=arguments.skip)
+    return touched.written(names, as_json=arguments.json)
+
+
+def _preview_summary(arguments: _Arguments) -> tuple[str, int]:
+    request = preview.Request(file=arguments.file, stack=arguments.stack, form=preview.form(arguments.format), diff=arguments.diff)
+    text, severity = preview.summary(request, STACKS)
+    return text, int(severity)
+
+
+COMMANDS: dict[str, Callable[[_Arguments], str | tuple[str, int]]] = {
+    "router-config": _router_config,
+    "bgp": _bgp,
+    "ingress": _ingress,
+    "preview-summary": _preview_summary,
+    "touched": _touched,
+}
+"""What each command says, and its exit code where that is not 0."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; the result alone goes to standard output. 2 means that what was asked for makes no sense."""
-    arguments = _parser().parse_args(words, namespace=_Arguments())
+    arguments = parser().parse_args(words, namespace=_Arguments())
     try:
-        result = COMMANDS[arguments.command](arguments)
+        said = COMMANDS[arguments.command](arguments)
     except OpsError as error:
         sys.stderr.write(f"ops: {error}\n")
         return 2
+    result, code = (said, 0) if isinstance(said, str) else said
     sys.stdout.write(result)
-    return 0
+    return code
 
 
 if __name__ == "__main__":

@@ -7,13 +7,35 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+STREAM = {"PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a preview would do, and what `ops preview-summary` says of it."""
+
+    steps: dict[str, str]
+    """Resource name to operation, unchanged ones left out."""
+    summary: dict[str, Any]
+    code: int
+    """The exit code for gates."""
+
+    def says(self, subject: str) -> str:
+        """All that is said of a node, or of another subject."""
+        return "\n".join(effect["text"] for effect in self.summary["effects"] if subject in effect["subjects"])
+
+    def subjects(self) -> set[str]:
+        """Everything that something is said of."""
+        return {effect["subjects"] for effect in self.summary["effects"]}
 
 
 @dataclass
@@ -40,17 +62,19 @@ class Live:
         sets = changed if command in ("up", "preview", "pulumi") else []
         return [sys.executable, "-m", "lab", command, "--name", self.name, *sets, *arguments]
 
-    def run(self, command: str, *arguments: str, timeout_s: float = 120) -> str:
+    def run(self, command: str, *arguments: str, timeout_s: float = 120, variables: Mapping[str, str] | None = None) -> str:
         """Standard output of a lab command that must succeed."""
-        done = subprocess.run(self.words(command, *arguments), cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False)
+        own = {**os.environ, **(variables or {})}
+        done = subprocess.run(self.words(command, *arguments), cwd=ROOT, env=own, capture_output=True, text=True, timeout=timeout_s, check=False)
         assert done.returncode == 0, f"{command} {arguments}: {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-4000:]}"
         return done.stdout
 
-    def up(self, what: str, timeout_s: float = 2400) -> None:
-        """Bring the lab to its settings and note how long that took, s."""
+    def up(self, what: str, timeout_s: float = 2400) -> float:
+        """Bring the lab to its settings; note and give how long that took, s."""
         start = time.monotonic()
         self.run("up", timeout_s=timeout_s)
         self.note(what, time.monotonic() - start)
+        return time.monotonic() - start
 
     def log(self) -> str:
         """Everything the engine said in the last `up`."""
@@ -67,6 +91,26 @@ class Live:
         said = self.run("pulumi", "--", "preview", "--json", "--non-interactive")
         steps = json.loads(said[said.index("{") :])["steps"]
         return {step["urn"].rsplit("::", 1)[1]: step["op"] for step in steps if step["op"] != "same"}
+
+    def summary(self) -> Seen:
+        """What a preview would do now, and its summary, from one run of the engine."""
+        said = self.run("pulumi", "--", "preview", "--json", "--diff", "--color", "never", "--non-interactive", variables=STREAM)
+        words = [sys.executable, "-m", "ops", "preview-summary", "--format", "json"]
+        done = subprocess.run(words, cwd=ROOT, input=said, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode in (0, 10, 20, 30, 40), f"{done.returncode}: {done.stderr[-2000:]}"
+        events = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+        steps = [event["resourcePreEvent"]["metadata"] for event in events if "resourcePreEvent" in event]
+        changed = {step["urn"].rsplit("::", 1)[1]: step["op"] for step in steps if step["op"] != "same"}
+        return Seen(steps=changed, summary=json.loads(done.stdout), code=done.returncode)
+
+    def boots(self, *nodes: str) -> dict[str, str]:
+        """What changes when a machine boots, by node."""
+        return {node: self.shell(node, "cat /proc/sys/kernel/random/boot_id") for node in nodes}
+
+    def pods(self) -> dict[str, str]:
+        """The identity of each pod, by namespace and name; a mirror's is its static pod's."""
+        items = json.loads(self.kubectl("get", "pods", "--all-namespaces", "-o", "json"))["items"]
+        return {f"{item['metadata']['namespace']}/{item['metadata']['name']}": item["metadata"]["uid"] for item in items}
 
     def shell(self, node: str, script: str, timeout_s: float = 120) -> str:
         """What a script on a node says."""
