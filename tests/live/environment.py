@@ -64,10 +64,16 @@ class Live:
 
     def run(self, command: str, *arguments: str, timeout_s: float = 120, variables: Mapping[str, str] | None = None) -> str:
         """Standard output of a lab command that must succeed."""
-        own = {**os.environ, **(variables or {})}
-        done = subprocess.run(self.words(command, *arguments), cwd=ROOT, env=own, capture_output=True, text=True, timeout=timeout_s, check=False)
+        done = self.attempt(command, *arguments, timeout_s=timeout_s, variables=variables)
         assert done.returncode == 0, f"{command} {arguments}: {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-4000:]}"
         return done.stdout
+
+    def attempt(
+        self, command: str, *arguments: str, timeout_s: float = 120, variables: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """A lab command that may fail."""
+        own = {**os.environ, **(variables or {})}
+        return subprocess.run(self.words(command, *arguments), cwd=ROOT, env=own, capture_output=True, text=True, timeout=timeout_s, check=False)
 
     def up(self, what: str, timeout_s: float = 2400) -> float:
         """Bring the lab to its settings; note and give how long that took, s."""
@@ -94,7 +100,7 @@ class Live:
 
     def summary(self) -> Seen:
         """What a preview would do now, and its summary, from one run of the engine."""
-        said = self.run("pulumi", "--", "preview", "--json", "--diff", "--color", "never", "--non-interactive", variables=STREAM)
+        said = self.attempt("pulumi", "--", "preview", "--json", "--diff", "--color", "never", "--non-interactive", variables=STREAM).stdout
         words = [sys.executable, "-m", "ops", "preview-summary", "--format", "json"]
         done = subprocess.run(words, cwd=ROOT, input=said, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode in (0, 10, 20, 30, 40), f"{done.returncode}: {done.stderr[-2000:]}"

@@ -15,7 +15,7 @@ import outputs
 
 pytestmark = pytest.mark.live
 
-IN_PLACE, RESTARTS, REPLACEMENTS = 10, 20, 30
+IN_PLACE, RESTARTS, REPLACEMENTS, REFUSED = 10, 20, 30, 40
 """Exit codes of `ops preview-summary` (docs/reviews.md): before each change it says what then happens."""
 
 
@@ -173,6 +173,53 @@ def test_a_larger_buffer_of_the_ingress_is_one_config_map_and_no_pod(live: Live)
     data = json.loads(live.kubectl("-n", "ingress-nginx", "get", "configmap", "ingress-nginx-controller", "-o", "json"))["data"]
     assert {key: data.get(key, "its default") for key in said} == said
     assert live.pods() == pods
+
+
+def test_another_router_is_sessions_alone_and_goes_as_it_came(live: Live) -> None:
+    boots, pods = live.boots("cp-1", "worker-1"), live.pods()
+    live.settings["pod_network.bgp.routers.tor2"] = "{address: 10.77.0.3, as_number: 64601}"
+    seen = live.summary()
+    assert (seen.steps, seen.code, seen.subjects()) == ({}, IN_PLACE, {"BGP tor2"})
+    assert "sessions added: with 10.77.0.3 (AS 64601)" in seen.says("BGP tor2")
+    live.up("another router")
+    rows = [line.split() for line in live.run("status").splitlines() if line.startswith("tor2 ")]
+    assert [(row[1], row[3]) for row in rows] == [("lab-cp-1", "Established"), ("lab-worker-1", "Established")]
+    del live.settings["pod_network.bgp.routers.tor2"]
+    seen = live.summary()
+    assert (seen.steps, seen.code) == ({}, RESTARTS)
+    assert "sessions lost: with 10.77.0.3 (AS 64601)" in seen.says("BGP tor2")
+    live.up("the other router removed")
+    assert "tor2" not in live.run("status")
+    assert (live.boots("cp-1", "worker-1"), live.pods()) == (boots, pods)
+
+
+def test_what_the_settings_refuse_changes_nothing(live: Live) -> None:
+    pods, scheduler = live.pods(), live.settings["kube_proxy.ipvs.scheduler"]
+    live.settings["kube_proxy.ipvs.scheduler"] = "fastest"
+    seen = live.summary()
+    assert (seen.steps, seen.code) == ({}, REFUSED)
+    refused = live.attempt("up", timeout_s=300)
+    assert refused.returncode != 0
+    assert "kube_proxy.ipvs.scheduler: is 'fastest', allowed: 'rr', " in refused.stdout + refused.stderr
+    live.settings["kube_proxy.ipvs.scheduler"] = scheduler
+    assert live.steps() == {}
+    assert live.pods() == pods
+
+
+def test_a_kubernetes_that_the_image_has_not_is_refused_by_the_nodes_and_nothing_breaks(live: Live) -> None:
+    boots, pods = live.boots("cp-1", "worker-1"), live.pods()
+    live.settings["cluster.kubernetes_version"] = "1.36.4"
+    seen = live.summary()
+    assert set(seen.steps) == {"lab-cp-1-prepare", "lab-worker-1-prepare"}
+    assert seen.code == REFUSED
+    assert "the node will refuse it and `up` will stop" in seen.says("lab-worker-1")
+    assert live.attempt("up", timeout_s=600).returncode != 0
+    assert "the image holds Kubernetes 1.36.3, cluster.kubernetes_version is 1.36.4" in live.log()
+    del live.settings["cluster.kubernetes_version"]
+    live.up("back to the image's Kubernetes after a refusal")
+    assert live.steps() == {}
+    assert live.nodes() == {"lab-cp-1": True, "lab-worker-1": True}
+    assert (live.boots("cp-1", "worker-1"), live.pods()) == (boots, pods)
 
 
 def _wait_until(holds: Callable[[], bool], what: str) -> None:
