@@ -14,7 +14,7 @@ PURPOSE := lab
 export UNDERLAY_MIRROR ?= $(wildcard ../shared/data)
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
 
 up: ## bring the whole environment up on this machine (STACK=lab NAME=lab ROUTER=bird IMAGES=DIR VERBOSE=1)
 	@lab/bootstrap.sh lab
