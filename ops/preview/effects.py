@@ -166,7 +166,7 @@ def _shortened(members: Sequence[str]) -> Iterable[Run]:
 
 def natural(name: str) -> list[tuple[int, str]]:
     """A key that sorts worker-9 before worker-10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _run_key(position: int, name: str) -> tuple[str, int]:
