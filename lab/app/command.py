@@ -17,8 +17,14 @@ from lab.session import Session, exclusive, finish_broken_off, open_stack
 
 REQUESTS = 4
 """Asked one after the other: round robin shows both replicas."""
-ASK_S = 120.0
+ASK_S = 180.0
+TABLE_S = 60
+"""kube-proxy writes a new Service's table some seconds after its pods are ready, and at last the set by which a node's own connections are masqueraded."""
 QUESTIONS = """\
+for _ in $(seq {table_s}); do
+  test "$(ipvsadm -Ln -t {address}:80 2>&1 | grep -c -- '-> [0-9]')" -ge {servers} && ipset -q test KUBE-CLUSTER-IP {address},tcp:80 && break
+  sleep 1
+done
 for _ in $(seq {requests}); do curl --silent --show-error --fail --max-time 20 http://{address}/; done 2>&1
 echo "virtual server:"
 ipvsadm -Ln -t {address}:80 2>&1
@@ -58,7 +64,7 @@ def up(environment: Session, progress: Progress) -> int:
             return code
         outputs = json.loads(app.capture(["stack", "output", "--json"]))
         with progress.phase("ask"):
-            answers = ask(access, str(outputs["cluster_ip"]))
+            answers = ask(access, str(outputs["cluster_ip"]), _servers(access, str(outputs["namespace"])))
     for line in shown(answers, str(outputs["cluster_ip"]), outputs.get("url")):
         progress.say(line)
     progress.say(times_line(progress.times))
@@ -101,14 +107,20 @@ def _engine(app: Session, words: Sequence[str], progress: Progress) -> int:
     return code
 
 
-def ask(access: Access, address: str) -> list[Answers]:
-    """What every node gets from the application's cluster IP, all nodes at once."""
+def _servers(access: Access, namespace: str) -> int:
+    """Pods of the application that are ready, as the API server says."""
+    slices = access.ask_api("endpointslices", "--namespace", namespace)["items"]
+    return sum(1 for found in slices for endpoint in found.get("endpoints") or () if endpoint.get("conditions", {}).get("ready"))
+
+
+def ask(access: Access, address: str, servers: int) -> list[Answers]:
+    """What every node gets from the application's cluster IP, all nodes at once, as soon as its kernel has so many servers for it."""
     with ThreadPoolExecutor(max_workers=8) as pool:
-        return list(pool.map(partial(_ask, access, address), access.nodes))
+        return list(pool.map(partial(_ask, access, address, servers), access.nodes))
 
 
-def _ask(access: Access, address: str, node: Node) -> Answers:
-    questions = QUESTIONS.format(requests=REQUESTS, address=shlex.quote(address))
+def _ask(access: Access, address: str, servers: int, node: Node) -> Answers:
+    questions = QUESTIONS.format(requests=REQUESTS, address=shlex.quote(address), servers=servers, table_s=TABLE_S)
     said = answer(access.ssh(node, "bash", "-s"), stdin=questions, timeout_s=ASK_S)
     lines, _, table = said.partition("virtual server:\n")
     server = table if f"TCP  {address}:80 " in table else ""

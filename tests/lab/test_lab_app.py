@@ -149,7 +149,7 @@ def test_answers_and_virtual_servers_are_told_apart(access: Shells, monkeypatch:
     said_by_nodes(
         monkeypatch, {"lab-cp-1": f"{pods}virtual server:\n{TABLE}", "lab-worker-1": "curl: (28) timed out\nvirtual server:\nNo such service\n"}
     )
-    good, bad = command.ask(access, "10.96.5.6")
+    good, bad = command.ask(access, "10.96.5.6", 2)
     assert good.good
     assert "-> 192.168.0.4:8080" in good.virtual_server
     assert not bad.good
@@ -161,9 +161,25 @@ def test_answers_and_virtual_servers_are_told_apart(access: Shells, monkeypatch:
     assert "virtual server in the kernel of lab-worker-1" not in shown
 
 
+def test_a_node_is_asked_when_its_kernel_has_the_servers(tmp_path: Path) -> None:
+    programs = {
+        "ipvsadm": 'echo x >> calls; echo "TCP  10.96.5.6:80 rr"; test $(wc -l < calls) -lt 3 || printf "  -> 192.168.0.%s:8080\\n" 4 5',
+        "ipset": 'test "$(wc -l < calls)" -ge 4',
+        "curl": "wc -l < calls",
+        "sleep": "",
+    }
+    for name, script in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    script = command.QUESTIONS.format(requests=1, address="10.96.5.6", servers=2, table_s=9)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    said = subprocess.run(["bash", "-s"], input=script, cwd=tmp_path, env=path, capture_output=True, text=True, check=True).stdout
+    assert said.startswith("4\nvirtual server:\n"), "the third look finds both servers, the fourth the set's entry too"
+
+
 def test_a_node_that_says_nothing_is_no_good(access: Shells, monkeypatch: pytest.MonkeyPatch) -> None:
     said_by_nodes(monkeypatch, {"lab-cp-1": "", "lab-worker-1": ""})
-    answers = command.ask(access, "10.96.5.6")
+    answers = command.ask(access, "10.96.5.6", 2)
     assert [found.good for found in answers] == [False, False]
     assert sum("no answer" in line for line in command.shown(answers, "10.96.5.6", None)) == 2
 
