@@ -57,7 +57,7 @@ test: STRICT = -p tests.lab.strict
 test: check ## check, then the tests with the real engine, libvirt and one booted machine
 	$(LAB) with-tools -- $(PYTHON) -m pytest -m engine $(STRICT)
 
-live: ## a whole environment through all its changes; a quarter of an hour where machines are emulated
+live: ## a whole environment through all its changes; half an hour where machines are emulated
 	@lab/bootstrap.sh lab
 	$(LAB) with-tools -- $(PYTHON) -m pytest -m live -s tests/live
 
