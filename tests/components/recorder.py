@@ -8,17 +8,18 @@ import json
 import runpy
 import shutil
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Coroutine, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import pulumi
 import pytest
 import yaml
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime import mocks as pulumi_mocks
+from pulumi.runtime.settings import SETTINGS
 from pulumi.runtime.stack import Stack, wait_for_rpcs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +27,7 @@ PUBLISHED = ROOT.parent / "shared" / "data"
 """Manifests as published, which are no part of the project."""
 PASSWORDS = {name: f"hush-{name}" for name in ("tor-osl1a", "tor-osl1b", "tor-osl2a", "tor-osl2b", "tor-osl3a", "tor-osl3b")}
 """Passwords of example-oslo's routers."""
+T = TypeVar("T")
 MADE = Path(tempfile.mkdtemp(prefix="manifests-"))
 atexit.register(shutil.rmtree, MADE)
 
@@ -187,8 +189,18 @@ def run_program(
         exports = {name: await pulumi.Output.from_input(value).future() for name, value in root.outputs.items()}
         return Registered(requests=recorder.requests, exports=exports, outputs=recorder.outputs)
 
-    with closing_loops():
-        return asyncio.run(program())
+    return run_alone(program())
+
+
+def run_alone(program: Coroutine[None, None, T]) -> T:
+    """Run a program in a loop of its own; nothing of it is left that the next one would wait for, however it ends."""
+    try:
+        with closing_loops():
+            return asyncio.run(program)
+    finally:
+        waited_for = cast("Any", SETTINGS)
+        waited_for.rpc_manager.clear()
+        waited_for.outputs.clear()
 
 
 @contextmanager

@@ -1,12 +1,11 @@
 """A long row of resources: declared in order, and not looked through for cycles."""
 
-import asyncio
 import sys
 from itertools import pairwise
 
 import pulumi
 from pulumi.runtime.stack import wait_for_rpcs
-from recorder import Answers, Recorder, closing_loops
+from recorder import Answers, Recorder, run_alone
 
 from components.behind import behind
 
@@ -31,12 +30,11 @@ def test_each_resource_of_a_row_comes_after_the_one_before_it_however_long_the_r
             last = Link(number, pulumi.ResourceOptions(depends_on=[behind(last)] if last else []))
         await wait_for_rpcs()
 
-    with closing_loops():
-        sys.setrecursionlimit(LENGTH)
-        try:
-            asyncio.run(program())
-        finally:
-            sys.setrecursionlimit(usual)
+    sys.setrecursionlimit(LENGTH)
+    try:
+        run_alone(program())
+    finally:
+        sys.setrecursionlimit(usual)
     urns = {request.name: urn for urn, request in recorder.requests.items() if request.type == "test:index:Link"}
     assert len(urns) == LENGTH
     for earlier, later in pairwise(range(LENGTH)):

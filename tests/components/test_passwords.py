@@ -1,13 +1,12 @@
 """Passwords of BGP sessions: which are needed, which are wrong, and that none is ever said."""
 
-import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pulumi
 import pytest
-from recorder import document
+from recorder import document, run_alone
 
 from components.passwords import MOST_BYTES, PasswordError, bgp_passwords
 from plan import Plan, make
@@ -45,7 +44,7 @@ def read(plan: Plan, config: pulumi.Config) -> set[str]:
     async def work() -> set[str]:
         return set(bgp_passwords(plan, config))
 
-    return asyncio.run(work())
+    return run_alone(work())
 
 
 def test_only_what_routers_use_is_read_and_the_rest_is_warned_of(warnings: list[str]) -> None:

@@ -1,6 +1,5 @@
 """What the example application declares, from the outputs of its environment alone."""
 
-import asyncio
 import re
 import runpy
 from pathlib import Path
@@ -12,7 +11,7 @@ from google.protobuf.json_format import MessageToDict
 from pulumi.runtime import mocks as pulumi_mocks
 from pulumi.runtime.stack import Stack, wait_for_rpcs
 
-from tests.components.recorder import Recorder, Registered, closing_loops
+from tests.components.recorder import Recorder, Registered, run_alone
 from tests.outputs.samples import published
 
 APP = Path(__file__).resolve().parents[2] / "examples" / "app"
@@ -57,8 +56,7 @@ def declare(monkeypatch: pytest.MonkeyPatch) -> Any:
             exports = {name: await pulumi.Output.from_input(value).future() for name, value in root.outputs.items()}
             return Registered(requests=recorder.requests, exports=exports)
 
-        with closing_loops():
-            return asyncio.run(program())
+        return run_alone(program())
 
     return run
 
