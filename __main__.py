@@ -10,6 +10,7 @@ from components.environment import Environment, EnvironmentArgs
 from components.outputs import Made, exports
 from components.passwords import PasswordError, bgp_passwords
 from plan import Plan, make
+from plan.environment import API_SERVER_MANIFEST, CALICO_MANIFEST, INGRESS_MANIFEST
 from render.calico import api_server, manifest
 from render.ingress import manifest as ingress_manifest
 from render.published import ManifestError
@@ -18,19 +19,20 @@ from settings import SettingsError, load
 
 def manifests(plan: Plan) -> Manifests | None:
     """Calico's manifests, fetched, checked and changed; None where somebody else builds the pods' network."""
-    network = plan.pod_network
-    if network.manifest is None or network.api_server_manifest is None:
+    if CALICO_MANIFEST not in plan.manifests or API_SERVER_MANIFEST not in plan.manifests:
         return None
-    published = sources.text(network.manifest.source, network.manifest.sha256, setting="pod_network.calico.manifest")
-    server = sources.text(network.api_server_manifest.source, network.api_server_manifest.sha256, setting="pod_network.calico.api_server_manifest")
+    published, server = _text(plan, CALICO_MANIFEST), _text(plan, API_SERVER_MANIFEST)
     return Manifests(network=manifest.objects(plan, published), api_server=api_server.objects(plan, server))
 
 
 def ingress_objects(plan: Plan) -> tuple[dict[str, Any], ...]:
     """Objects of the ingress controller from its manifest, fetched, checked and changed; none where none is declared."""
-    pinned = plan.ingress.manifest if plan.ingress else None
-    published = sources.text(pinned.source, pinned.sha256, setting="ingress.manifest") if pinned else ""
-    return ingress_manifest.objects(plan, published)
+    return ingress_manifest.objects(plan, _text(plan, INGRESS_MANIFEST) if INGRESS_MANIFEST in plan.manifests else "")
+
+
+def _text(plan: Plan, setting: str) -> str:
+    pinned = plan.manifests[setting]
+    return sources.text(pinned.source, pinned.sha256, setting=setting)
 
 
 def main() -> None:

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-from pulumi import CustomTimeouts, Output, ResourceOptions
+from pulumi import Output, ResourceOptions
 
 from components.node import Membership
-from components.objects import FORCE, KubernetesObject, KubernetesPatch, annotated, base64_of, is_of, secret
+from components.objects import FORCE, KubernetesObject, KubernetesPatch, annotated, base64_of, is_of, of_cluster, secret
 from components.serving import ServingCertificate, ServingCertificateArgs
 from plan import Plan
 from plan.bgp import REFLECTOR_LABEL, SpeakerPlan
@@ -124,15 +124,8 @@ class Calico(pulumi.ComponentResource):
 
     def _opts(self, after: Sequence[pulumi.Resource], *, keep: bool = False) -> ResourceOptions:
         """`keep` leaves the object when its resource goes: with a definition all its objects would go, with a patch its fields."""
-        patience = f"{self._args.plan.settings.pod_network.calico.ready_s}s"
-        return ResourceOptions(
-            parent=self,
-            provider=self._args.provider,
-            depends_on=list(after),
-            deleted_with=self._args.provider,
-            retain_on_delete=keep,
-            custom_timeouts=CustomTimeouts(create=patience, update=patience, delete=patience),
-        )
+        patience = self._args.plan.settings.pod_network.calico.ready_s
+        return of_cluster(self, self._args.provider, after, keep=keep, patience_s=patience, removal_s=patience)
 
     def _reflectors(self) -> Sequence[pulumi.Resource]:
         """What makes nodes reflectors: a label, by which peers find them, and the cluster's ID."""

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-from pulumi import CustomTimeouts, Output, ResourceOptions
+from pulumi import Output, ResourceOptions
 
-from components.objects import FORCE, KubernetesObject, annotated, base64_of, is_of, secret
+from components.objects import FORCE, KubernetesObject, annotated, base64_of, is_of, of_cluster, secret
 from components.serving import ServingCertificate, ServingCertificateArgs
 from plan import Plan
 from plan.ingress import IngressPlan
@@ -131,17 +131,9 @@ class Ingress(pulumi.ComponentResource):
     ) -> ResourceOptions:
         """`keep` leaves the object when its resource goes; `first_gone` ends the old one before a new one is made, where both cannot be."""
         ingress = self._args.ingress
-        patience = f"{pods.rollout_s(ingress, thing['kind']) if is_of(thing, *_WORKLOADS) else ingress.settings.ready_s}s"
-        return ResourceOptions(
-            parent=self,
-            provider=self._args.provider,
-            depends_on=list(after),
-            deleted_with=self._args.provider,
-            retain_on_delete=keep,
-            delete_before_replace=first_gone or None,
-            replace_on_changes=list(replaced_by),
-            custom_timeouts=CustomTimeouts(create=patience, update=patience, delete=f"{pods.removal_s(ingress)}s"),
-        )
+        patience = pods.rollout_s(ingress, thing["kind"]) if is_of(thing, *_WORKLOADS) else ingress.settings.ready_s
+        standing = of_cluster(self, self._args.provider, after, keep=keep, patience_s=patience, removal_s=pods.removal_s(ingress))
+        return ResourceOptions.merge(standing, ResourceOptions(delete_before_replace=first_gone or None, replace_on_changes=list(replaced_by)))
 
 
 def _trusting(thing: Mapping[str, Any], certificate: ServingCertificate | None) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from pulumi_kubernetes.meta import v1 as meta
 
 from plan import Plan
 from render import kube_proxy
+from render.quantities import cpu, memory
 
 NAMESPACE = "kube-system"
 NAME = "kube-proxy"
@@ -49,7 +50,7 @@ class KubeProxy(pulumi.ComponentResource):
 
 def _daemon_set(plan: Plan, checksum: str) -> apps.DaemonSetSpecPatchArgs:
     settings = plan.settings.kube_proxy
-    requests = {"cpu": f"{settings.cpu_request_millis}m", "memory": f"{settings.memory_request_mib}Mi"}
+    requests = {"cpu": cpu(settings.cpu_request_millis), "memory": memory(settings.memory_request_mib)}
     # kubeadm's DaemonSet has no probe: a kube-proxy that exits at once would count as available, and the rollout would take down node after node
     probe = core.ProbePatchArgs(http_get=core.HTTPGetActionPatchArgs(path="/healthz", port=kube_proxy.HEALTH_PORT), timeout_seconds=PROBE_TIMEOUT_S)
     container = core.ContainerPatchArgs(name=NAME, resources=core.ResourceRequirementsPatchArgs(requests=requests), readiness_probe=probe)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
-from pulumi import Output, ResourceOptions
+from pulumi import CustomTimeouts, Output, ResourceOptions
 
 FORCE = {"pulumi.com/patchForce": "true"}
 """Somebody else made the object, or an earlier resource left it, and owns the fields."""
@@ -29,6 +29,23 @@ class KubernetesPatch(pulumi.CustomResource):
     def __init__(self, name: str, thing: Mapping[str, Any], opts: ResourceOptions) -> None:
         """`name` is what stands before the object's own kind and name."""
         super().__init__(f"{_token(thing)}Patch", f"{name}-{_tail(thing)}", annotated(thing, FORCE), opts)
+
+
+def of_cluster(
+    parent: pulumi.Resource, provider: pulumi.ProviderResource, after: Sequence[pulumi.Resource], *, keep: bool, patience_s: int, removal_s: int
+) -> ResourceOptions:
+    """How objects stand that go with the cluster itself: `pulumi destroy` deletes machines, not what is on them.
+
+    `keep` leaves the object when its resource goes. It is waited for `patience_s`, and for its end `removal_s`.
+    """
+    return ResourceOptions(
+        parent=parent,
+        provider=provider,
+        depends_on=list(after),
+        deleted_with=provider,
+        retain_on_delete=keep,
+        custom_timeouts=CustomTimeouts(create=f"{patience_s}s", update=f"{patience_s}s", delete=f"{removal_s}s"),
+    )
 
 
 def annotated(thing: Mapping[str, Any], annotations: Mapping[str, pulumi.Input[str]]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ class PasswordError(Exception):
 
 def bgp_passwords(plan: Plan, config: pulumi.Config) -> dict[str, pulumi.Output[str]]:
     """The password of each name that routers use, secret. Raises PasswordError for all that are missing or wrong; warns of those not used."""
-    users = _users(plan)
+    users = plan.pod_network.bgp.password_users
     declared: object = config.get_object(KEY) or {}
     if not isinstance(declared, Mapping):
         raise PasswordError(f"{config.full_key(KEY)} is no map of names to passwords; remove it and {_command(config, 'NAME')}")
@@ -26,7 +26,7 @@ def bgp_passwords(plan: Plan, config: pulumi.Config) -> dict[str, pulumi.Output[
     if plan.settings.pod_network.kind == "external":
         return {}
     mistakes = [
-        f"{config.full_key(KEY)}.{name} {mistake} (named by {', '.join(users[name])}); {_command(config, name)}"
+        f"{config.full_key(KEY)}.{name} {mistake} (named by {', '.join(f'pod_network.bgp.routers.{router}.password' for router in users[name])}); {_command(config, name)}"
         for name in sorted(users)
         if (mistake := _mistake(found.get(name)))
     ]
@@ -35,15 +35,6 @@ def bgp_passwords(plan: Plan, config: pulumi.Config) -> dict[str, pulumi.Output[
     for name in sorted(found.keys() - users.keys()):
         pulumi.log.warn(f"{config.full_key(KEY)}.{name} is used by no router of pod_network.bgp.routers; remove it or name it as a router's password")
     return {name: pulumi.Output.secret(str(found[name])) for name in sorted(users)}
-
-
-def _users(plan: Plan) -> dict[str, list[str]]:
-    """Which routers name each password."""
-    users: dict[str, list[str]] = {}
-    for router in plan.pod_network.bgp.routers:
-        if router.settings.password is not None:
-            users.setdefault(router.settings.password, []).append(f"pod_network.bgp.routers.{router.name}.password")
-    return users
 
 
 def _mistake(value: object) -> str:

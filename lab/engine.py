@@ -132,10 +132,7 @@ def unpack(archive: bytes, target: Path) -> None:
 
 def build(target: Path, note: Note) -> None:
     """Build the engine from its pinned module into `target`; the module's checksums are in go.sum."""
-    with tempfile.TemporaryDirectory(prefix="underlay-engine-") as scratch:
-        for name in ("go.mod", "go.sum"):
-            shutil.copy(MODULE / name, scratch)
-        golang.build(PACKAGE, target / "pulumi", module=Path(scratch), flags=FLAGS, note=note)
+    golang.build_pinned(PACKAGE, target / "pulumi", module=MODULE, flags=FLAGS, note=note)
 
 
 def main() -> int:

@@ -4,7 +4,9 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -73,3 +75,11 @@ def build(package: str, target: Path, *, module: Path, flags: Sequence[str], not
             watchdog.cancel()
     if process.returncode != 0:
         raise LabError(f"go build {package} failed:\n" + "\n".join(last))
+
+
+def build_pinned(package: str, target: Path, *, module: Path, flags: Sequence[str], note: Callable[[str], None]) -> None:
+    """Build a program of a module that is only pinned here, by go.mod and go.sum in the folder `module`, which stays as it is."""
+    with tempfile.TemporaryDirectory(prefix="underlay-go-") as scratch:
+        for name in ("go.mod", "go.sum"):
+            shutil.copy(module / name, scratch)
+        build(package, target, module=Path(scratch), flags=flags, note=note)

@@ -4,29 +4,24 @@ Run as `python3 -m lab.linter` it lints the checkout's workflows; shellcheck, wh
 """
 
 import fcntl
-import hashlib
-import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from image.key import content_key, tree_digest
 from lab import golang
-from lab.places import LabError, cache_dir
+from lab.places import CHECKOUT, LabError, cache_dir
 
 PACKAGE = "github.com/rhysd/actionlint/cmd/actionlint"
 MODULE = Path(__file__).parent / "modules" / "actionlint"
-CHECKOUT = Path(__file__).parents[1]
 FLAGS = ("-trimpath", "-ldflags=-s -w")
 
 
 def _key() -> str:
     """Changes with everything that makes the program."""
-    digest = hashlib.sha256()
-    for part in ((MODULE / "go.mod").read_bytes(), (MODULE / "go.sum").read_bytes(), PACKAGE.encode(), golang.TOOLCHAIN.encode()):
-        digest.update(hashlib.sha256(part).digest())
-    return digest.hexdigest()[:16]
+    return content_key(module=tree_digest(MODULE), package=PACKAGE, toolchain=golang.TOOLCHAIN, flags=FLAGS)
 
 
 def ensure(note: Callable[[str], None]) -> Path:
@@ -38,11 +33,9 @@ def ensure(note: Callable[[str], None]) -> Path:
         program = place / "actionlint"
         if not program.exists():
             with tempfile.TemporaryDirectory(dir=place, prefix=".part-") as scratch:
-                module = Path(scratch)
-                for name in ("go.mod", "go.sum"):
-                    shutil.copy(MODULE / name, module)
-                golang.build(PACKAGE, module / "actionlint", module=module, flags=FLAGS, note=note)
-                (module / "actionlint").rename(program)
+                built = Path(scratch) / "actionlint"
+                golang.build_pinned(PACKAGE, built, module=MODULE, flags=FLAGS, note=note)
+                built.rename(program)
     return program
 
 

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from ops.columns import aligned
 from plan import Plan
 from plan.ingress import IngressPlan, Value
 from settings.ingress_versions import release_of
@@ -56,9 +57,7 @@ def _values(ingress: IngressPlan) -> Iterator[str]:
         rows.append((name, _spelt(name, tuned.value), tuned.origin, _spelt(name, own[name]) if name in own else "NGINX's"))
     for key, value in sorted(ingress.settings.nginx.further.items()):
         rows.append((key, _short(value), "declared", ""))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    yield from aligned(rows)
 
 
 def _spelt(name: str, value: Value) -> str:

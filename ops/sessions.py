@@ -1,8 +1,9 @@
 """All BGP sessions of a plan as a table for people."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
+from ops.columns import aligned
 from plan import Plan
 from plan.bgp import BgpPlan, Session, SpeakerPlan
 
@@ -17,8 +18,9 @@ def table(plan: Plan, node: str | None = None) -> str:
     rows = [_row(speaker, session) for speaker, session in pairs]
     counts = Counter(session.kind for _, session in pairs)
     parts = ", ".join(f"{count} with a {NAMES[kind]}" for kind, count in counts.items())
+    lines = "".join(f"{line}\n" for line in aligned([HEAD, *rows]))
     noun = "session" if len(rows) == 1 else "sessions"
-    return f"{_aligned([HEAD, *rows])}{len(rows)} {noun}{': ' if parts else ''}{parts}; topology {bgp.settings.topology}\n"
+    return f"{lines}{len(rows)} {noun}{': ' if parts else ''}{parts}; topology {bgp.settings.topology}\n"
 
 
 def _once(bgp: BgpPlan) -> Iterable[tuple[SpeakerPlan, Session]]:
@@ -35,8 +37,3 @@ def _row(speaker: SpeakerPlan, session: Session) -> tuple[str, ...]:
     kind = "iBGP" if session.peer_as == speaker.as_number else "eBGP"
     own = (speaker.node, str(speaker.address), str(speaker.as_number))
     return (*own, session.peer, str(session.peer_address), str(session.peer_as), NAMES[session.kind], kind)
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n" for row in rows)

@@ -85,6 +85,11 @@ class BgpPlan:
         return self.settings.topology == "mesh"
 
     @cached_property
+    def password_users(self) -> dict[str, list[str]]:
+        """Names of the passwords that routers use, and the routers that use each."""
+        return _gathered((password, router.name) for router in self.routers if (password := router.settings.password) is not None)
+
+    @cached_property
     def reflector_groups(self) -> tuple[tuple[str, ...], ...]:
         """Clusters of reflectors by autonomous system: the reflectors of one group have sessions with each other, those of two groups have not."""
         groups: dict[int, list[str]] = {}

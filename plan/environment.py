@@ -10,9 +10,12 @@ from plan.ingress import IngressPlan, ingress_plan
 from plan.node import NodePlan, Role, TaintPlan, mac_of
 from plan.pod_network import PodNetworkPlan, pod_network_plan
 from settings import Environment
+from settings.calico import Manifest
 from settings.declared import DeclaredNode, declared_nodes
 from settings.machine import ControlPlane, NodeSet
 
+CALICO_MANIFEST, API_SERVER_MANIFEST = "pod_network.calico.manifest", "pod_network.calico.api_server_manifest"
+INGRESS_MANIFEST = "ingress.manifest"
 CONTROL_PLANE_TAINT = TaintPlan(key="node-role.kubernetes.io/control-plane", value="", effect="NoSchedule")
 
 
@@ -52,6 +55,16 @@ class Plan:
     def api_url(self) -> str:
         """URL of the API."""
         return f"https://{self.api_host}:{self.settings.cluster.endpoint.port}"
+
+    @property
+    def manifests(self) -> dict[str, Manifest]:
+        """Published manifests that the environment is made from, by the setting that pins each."""
+        pinned = {
+            CALICO_MANIFEST: self.pod_network.manifest,
+            API_SERVER_MANIFEST: self.pod_network.api_server_manifest,
+            INGRESS_MANIFEST: self.ingress.manifest if self.ingress else None,
+        }
+        return {setting: manifest for setting, manifest in pinned.items() if manifest is not None}
 
     def nodes_on(self, hypervisor: str) -> tuple[NodePlan, ...]:
         """Nodes that one hypervisor carries."""

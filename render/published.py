@@ -1,9 +1,12 @@
 """A manifest as its project publishes it, and its places that underlay changes: one that is not there is an error, never skipped."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 import yaml
+
+from render.quantities import cpu, memory
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same language, ten times as fast where libyaml is there
 Thing = dict[str, Any]
@@ -12,6 +15,17 @@ Thing = dict[str, Any]
 
 class ManifestError(ValueError):
     """A manifest that does not look as underlay knows it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """A container image's name in its parts; digest and registry are empty where it has none."""
+
+    whole: str
+    registry: str
+    name: str
+    tag: str
+    digest: str
 
 
 class Published:
@@ -110,6 +124,17 @@ def pod_of(workload: Place) -> Place:
     return workload.at("spec", "template", "spec")
 
 
+def image_of(container: Place) -> "Image":
+    """The parts of the image that a container runs."""
+    image = container.thing.get("image")
+    if not isinstance(image, str):
+        raise container.missing("image")
+    named, _, digest = image.partition("@")
+    repository, _, tag = named.rpartition(":")
+    registry, _, name = repository.rpartition("/")
+    return Image(whole=image, registry=registry, name=name, tag=tag, digest=digest)
+
+
 def set_requests(container: Place, cpu_millis: int, memory_mib: int) -> None:
     """CPU and memory that the scheduler keeps for a container; the CPU request is its weight too."""
-    container.merge("resources", {"requests": {"cpu": f"{cpu_millis}m", "memory": f"{memory_mib}Mi"}})
+    container.merge("resources", {"requests": {"cpu": cpu(cpu_millis), "memory": memory(memory_mib)}})

@@ -11,13 +11,13 @@ from settings.calico_versions import API_SERVER_MANIFEST, FELIX_KNOWN, MANIFEST,
 from settings.flags import FieldName
 from settings.forms import DnsLabel, Flag, Whole, Words, text, wrong_form
 from settings.uris import Source
+from settings.versions import is_three_numbers
 
 Sha256 = Annotated[str, text(r"[0-9a-f]{64}", "expected a SHA-256 of 64 hexadecimal digits", "the output of sha256sum"), Words("SHA-256")]
 
 
 def _calico_version(version: str) -> str:
-    numbers = version.removeprefix("v").split(".")
-    if len(numbers) != 3 or not all(number.isdecimal() and len(number) <= 3 for number in numbers):
+    if not is_three_numbers(version.removeprefix("v")):
         raise wrong_form("expected a Calico version", "write it like 3.32.1")
     if version.startswith("v"):
         raise wrong_form("expected a version without the v", f"write {version[1:]}")

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from settings.versions import Minor
+
 PUBLISHED = "https://raw.githubusercontent.com/projectcalico/calico/v{version}/manifests/{file}"
 MANIFEST, API_SERVER_MANIFEST = "calico.yaml", "apiserver.yaml"
 
@@ -12,8 +14,6 @@ SUMS = {
     ("3.32.1", API_SERVER_MANIFEST): "3b164b382cccfeae8785e070fbc71ae53d615ad3e03667e2d90f99df8dac3c77",
 }
 """SHA-256 of manifests as published."""
-
-Minor = tuple[int, int]
 
 TESTED: dict[Minor, tuple[Minor, Minor]] = {
     (3, 31): ((1, 32), (1, 35)),
@@ -53,8 +53,3 @@ def minor_of(version: str) -> Minor:
     """Major and minor version as numbers: 3.32.1 gives (3, 32)."""
     major, minor, _ = (int(part) for part in version.split("."))
     return major, minor
-
-
-def spelt(minor: Minor) -> str:
-    """A minor version as people write it."""
-    return f"{minor[0]}.{minor[1]}"

@@ -13,12 +13,12 @@ from settings.ingress_versions import release_of
 from settings.nginx import Nginx
 from settings.nginx_defaults import Controller
 from settings.nginx_profiles import Profile
+from settings.versions import is_three_numbers
 
 
 def _version(version: str) -> str:
     bare = version.removeprefix("controller-").removeprefix("v")
-    numbers = bare.split(".")
-    if len(numbers) != 3 or not all(number.isdecimal() and len(number) <= 3 for number in numbers):
+    if not is_three_numbers(bare):
         raise wrong_form("expected the version of a controller", "write it like 1.15.1")
     if bare != version:
         raise wrong_form("expected a version without what stands before its numbers", f"write {bare}")

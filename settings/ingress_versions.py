@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from settings.nginx_defaults import Controller
-
-Minor = tuple[int, int]
+from settings.versions import Minor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +67,3 @@ def release_of(controller: Controller) -> Release:
 def ordered(version: str) -> tuple[int, ...]:
     """A version that can be compared."""
     return tuple(int(part) for part in version.split("."))
-
-
-def spelt(minor: Minor) -> str:
-    """A minor version as people write it."""
-    return f"{minor[0]}.{minor[1]}"

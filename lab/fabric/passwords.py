@@ -17,7 +17,7 @@ def path(lab: Lab) -> Path:
 
 def ensure(lab: Lab, plan: Plan) -> dict[str, str]:
     """The password of each name that a router of the plan uses; what is missing is made, what is there stays."""
-    names = sorted({router.settings.password for router in plan.pod_network.bgp.routers if router.settings.password is not None})
+    names = sorted(plan.pod_network.bgp.password_users)
     known: dict[str, str] = json.loads(path(lab).read_text()) if path(lab).exists() else {}
     missing = [name for name in names if name not in known]
     if missing:

@@ -24,16 +24,9 @@ def declare_passwords(session: Session, plan: Plan) -> None:
 
 def fetch_manifests(plan: Plan) -> None:
     """Fetch what the program will read, since it runs where no internet is; LabError where a manifest cannot be had or is another one."""
-    network = plan.pod_network
-    pinned = {
-        "pod_network.calico.manifest": network.manifest,
-        "pod_network.calico.api_server_manifest": network.api_server_manifest,
-        "ingress.manifest": plan.ingress.manifest if plan.ingress else None,
-    }
     try:
-        for setting, manifest in pinned.items():
-            if manifest is not None:
-                sources.text(manifest.source, manifest.sha256, setting=setting)
+        for setting, manifest in plan.manifests.items():
+            sources.text(manifest.source, manifest.sha256, setting=setting)
     except sources.SourceError as error:
         raise LabError(str(error)) from None
 

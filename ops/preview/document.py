@@ -126,19 +126,23 @@ class _Step:
     details: Mapping[str, str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Names:
+    """What one form calls the parts of an operation."""
+
+    old: str
+    new: str
+    reasons: str
+    noted: str
+    kind: str
+
+
+_IN_A_DOCUMENT = _Names(old="oldState", new="newState", reasons="replaceReasons", noted="diffReasons", kind="kind")
+_IN_AN_EVENT = _Names(old="old", new="new", reasons="keys", noted="diffs", kind="diffKind")
+
+
 def _from_document(document: Tree) -> Preview:
-    steps = [
-        _Step(
-            op=step["op"],
-            urn=step["urn"],
-            old=step.get("oldState"),
-            new=step.get("newState"),
-            reasons=tuple(step.get("replaceReasons") or ()),
-            noted=_noted(step.get("diffReasons"), step.get("detailedDiff"), "kind"),
-            details=_details(step.get("detailedDiff"), "kind"),
-        )
-        for step in document.get("steps") or ()
-    ]
+    steps = [_step(step, _IN_A_DOCUMENT) for step in document.get("steps") or ()]
     diagnostics = [_diagnostic(item["severity"], item["message"]) for item in document.get("diagnostics") or ()]
     refused = any(item is not None and item.severity == "error" for item in diagnostics)
     return _preview(steps, diagnostics, document.get("config") or {}, None, refused=refused)
@@ -162,7 +166,7 @@ def _from_events(events: Iterable[Tree]) -> Preview:
         elif found := event.get("summaryEvent"):
             result = found.get("result", "succeeded")
         elif found := event.get("resourcePreEvent"):
-            steps.append(_event_step(found["metadata"]))
+            steps.append(_step(found["metadata"], _IN_AN_EVENT))
         elif (found := event.get("resOutputsEvent")) and found["metadata"]["type"] == STACK:
             outputs = _outputs(found["metadata"], "old"), _outputs(found["metadata"], "new")
     return _preview(steps, diagnostics, config, outputs, refused=result != "succeeded")
@@ -173,25 +177,22 @@ def _outputs(metadata: Tree, side: str) -> Tree:
     return masked(state.get("outputs") or {})
 
 
-def _event_step(metadata: Tree) -> _Step:
+def _step(found: Tree, names: _Names) -> _Step:
+    detailed: Mapping[str, Tree] = found.get("detailedDiff") or {}
     return _Step(
-        op=metadata["op"],
-        urn=metadata["urn"],
-        old=metadata.get("old"),
-        new=metadata.get("new"),
-        reasons=tuple(metadata.get("keys") or ()),
-        noted=_noted(metadata.get("diffs"), metadata.get("detailedDiff"), "diffKind"),
-        details=_details(metadata.get("detailedDiff"), "diffKind"),
+        op=found["op"],
+        urn=found["urn"],
+        old=found.get(names.old),
+        new=found.get(names.new),
+        reasons=tuple(found.get(names.reasons) or ()),
+        noted=_noted(found.get(names.noted), detailed, names.kind),
+        details={path: str(item.get(names.kind, "")).removesuffix("-replace") for path, item in detailed.items()},
     )
 
 
-def _noted(properties: Sequence[str] | None, detailed: Mapping[str, Tree] | None, kind: str) -> tuple[str, ...]:
-    replacing = [path for path, item in (detailed or {}).items() if str(item.get(kind, "")).endswith("-replace")]
-    return tuple(dict.fromkeys([*replacing, *(properties or ()), *(detailed or {})]))
-
-
-def _details(detailed: Mapping[str, Tree] | None, kind: str) -> Mapping[str, str]:
-    return {path: str(item.get(kind, "")).removesuffix("-replace") for path, item in (detailed or {}).items()}
+def _noted(properties: Sequence[str] | None, detailed: Mapping[str, Tree], kind: str) -> tuple[str, ...]:
+    replacing = [path for path, item in detailed.items() if str(item.get(kind, "")).endswith("-replace")]
+    return tuple(dict.fromkeys([*replacing, *(properties or ()), *detailed]))
 
 
 def _diagnostic(severity: str, message: str) -> Diagnostic | None:

@@ -1,23 +1,19 @@
 """What all of Calico's published manifests have set: images and tolerations."""
 
 from plan import Plan
-from render.published import ManifestError, Place
+from render.published import ManifestError, Place, image_of
 from settings.calico import Calico
 
 
 def set_image(container: Place, calico: Calico) -> None:
     """The image of the declared version, from the mirror and by its digest where these are declared."""
-    image = container.thing.get("image")
-    if not isinstance(image, str):
-        raise container.missing("image")
-    repository, _, tag = image.partition("@")[0].rpartition(":")
-    registry, _, name = repository.rpartition("/")
-    if tag != f"v{calico.version}":
+    image = image_of(container)
+    if image.tag != f"v{calico.version}":
         raise ManifestError(
-            f"{container.path}.image is {image}, wanted version v{calico.version} (pod_network.calico.version); name the manifest of that version"
+            f"{container.path}.image is {image.whole}, wanted version v{calico.version} (pod_network.calico.version); name the manifest of that version"
         )
-    digest = calico.digests.get(name)
-    container.thing["image"] = f"{calico.registry or registry}/{name}:{tag}{f'@{digest}' if digest else ''}"
+    digest = calico.digests.get(image.name)
+    container.thing["image"] = f"{calico.registry or image.registry}/{image.name}:{image.tag}{f'@{digest}' if digest else ''}"
 
 
 def tolerate_control_planes(pod: Place, plan: Plan) -> None:

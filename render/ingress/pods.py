@@ -3,7 +3,8 @@
 from typing import Any, cast
 
 from plan.ingress import IngressPlan
-from render.published import ManifestError, Place, Thing
+from render.published import ManifestError, Place, Thing, image_of
+from render.quantities import cpu, memory
 
 TAKE_LEAVE_S = 10
 """A pod that goes still takes connections for so long: until kube-proxy and the routers have heard of it."""
@@ -37,38 +38,23 @@ def removal_s(ingress: IngressPlan) -> int:
 
 def set_image(container: Place, ingress: IngressPlan, tag: str) -> None:
     """The image of the declared version, from the mirror where one is declared; by the declared digest, else by the manifest's own."""
-    image = container.thing.get("image")
-    if not isinstance(image, str):
-        raise container.missing("image")
-    named, _, published = image.partition("@")
-    repository, _, found = named.rpartition(":")
-    registry, _, name = repository.rpartition("/")
-    if found != tag:
-        raise ManifestError(f"{container.path}.image is {image}, wanted {tag} (ingress.version); name the manifest of that version")
-    place = ingress.settings.registry or registry
-    digest = ingress.settings.digests.get(name, published)
-    container.thing["image"] = f"{place}{'/' if place else ''}{name}:{tag}{f'@{digest}' if digest else ''}"
+    image = image_of(container)
+    if image.tag != tag:
+        raise ManifestError(f"{container.path}.image is {image.whole}, wanted {tag} (ingress.version); name the manifest of that version")
+    place = ingress.settings.registry or image.registry
+    digest = ingress.settings.digests.get(image.name, image.digest)
+    container.thing["image"] = f"{place}{'/' if place else ''}{image.name}:{tag}{f'@{digest}' if digest else ''}"
 
 
 def set_resources(container: Place, ingress: IngressPlan) -> None:
     """What the scheduler keeps for a pod, and what it may take at most."""
     settings = ingress.settings
-    requests = {"cpu": _cpu(settings.cpu_request_millis), "memory": _memory(settings.memory_request_mib)}
+    requests = {"cpu": cpu(settings.cpu_request_millis), "memory": memory(settings.memory_request_mib)}
     limits = {
-        **({"cpu": _cpu(settings.cpu_limit_millis)} if settings.cpu_limit_millis is not None else {}),
-        **({"memory": _memory(settings.memory_limit_mib)} if settings.memory_limit_mib is not None else {}),
+        **({"cpu": cpu(settings.cpu_limit_millis)} if settings.cpu_limit_millis is not None else {}),
+        **({"memory": memory(settings.memory_limit_mib)} if settings.memory_limit_mib is not None else {}),
     }
     container.thing["resources"] = {"requests": requests, **({"limits": limits} if limits else {})}
-
-
-def _cpu(millis: int) -> str:
-    """As the API server gives it back: 4000m is 4 there, which would differ for ever."""
-    return f"{millis}m" if millis % 1000 else str(millis // 1000)
-
-
-def _memory(mib: int) -> str:
-    """The same: 2048Mi is 2Gi there."""
-    return f"{mib}Mi" if mib % 1024 else f"{mib // 1024}Gi"
 
 
 def set_argument(container: Place, flag: str, value: str) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from settings.base import Problem
-from settings.calico_versions import API_SERVER_MANIFEST, BROKEN, IMPOSSIBLE, MANIFEST, PUBLISHED, SUMS, TESTED, minor_of, spelt
+from settings.calico_versions import API_SERVER_MANIFEST, BROKEN, IMPOSSIBLE, MANIFEST, PUBLISHED, SUMS, TESTED, minor_of
+from settings.versions import spelt
 
 if TYPE_CHECKING:
     from settings.environment import Environment

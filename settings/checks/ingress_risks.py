@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from settings.base import Problem
 from settings.checks.ingress_tuning import tuning_risks
 from settings.checks.ingress_view import View, view
-from settings.ingress_versions import spelt
 from settings.nginx_capacity import mib
 from settings.nginx_tuned import number_of
+from settings.versions import spelt
 
 if TYPE_CHECKING:
     from settings.environment import Environment

@@ -9,6 +9,7 @@ from plan import Plan
 from plan.ingress import IngressPlan
 from render.ingress import manifest
 from settings.nginx import Nginx
+from settings.nginx_keys import F5_KNOBS
 
 NGINX_MANIFEST = "ingress-nginx-controller-v1.15.1-baremetal.yaml"
 BALANCED: dict[str, Any] = {**MESH, "services": {"load_balancer": ["10.20.128.0/24"]}}
@@ -60,30 +61,7 @@ EVERY_KNOB: dict[str, Any] = {
 }
 
 F5_KNOBS_DECLARED: dict[str, Any] = {
-    **{
-        name: EVERY_KNOB[name]
-        for name in (
-            "proxy_body_size_mib",
-            "proxy_buffer_size_kib",
-            "proxy_buffers_number",
-            "proxy_busy_buffers_size_kib",
-            "proxy_max_temp_file_size_mib",
-            "client_body_buffer_size_kib",
-            "worker_processes",
-            "max_worker_connections",
-            "max_worker_open_files",
-            "keep_alive_s",
-            "keep_alive_requests",
-            "upstream_keepalive_connections",
-            "proxy_connect_timeout_s",
-            "proxy_read_timeout_s",
-            "proxy_send_timeout_s",
-            "worker_shutdown_timeout_s",
-            "ssl_protocols",
-            "log_format_upstream",
-            "log_format_escape_json",
-        )
-    },
+    **{name: EVERY_KNOB[name] for name in sorted(F5_KNOBS)},
     "proxy_buffering": True,
     "use_http2": True,
     "further": {"lb-method": "least_conn"},
