@@ -8,6 +8,7 @@ from pydantic import Field
 from settings import checks
 from settings.base import Problem, Settings
 from settings.cluster import Cluster
+from settings.dependencies import Dependency
 from settings.forms import Address, Country, Distinct, DnsLabel, DnsName, Network, Whole, Words, text
 from settings.hypervisor import Hypervisor
 from settings.ingress import Ingress
@@ -85,7 +86,7 @@ class Environment(Settings):
     name: DnsLabel
     """Name of the environment and start of its machines' names: <name>-cp-1, <name>-<pool>-1. A change makes everything anew."""
     residency: Annotated[tuple[Country, ...], Distinct] = Field(min_length=1)
-    """Countries in which machines and their disks may stand."""
+    """Countries in which machines, their disks and what applications depend on may stand."""
     hypervisors: dict[DnsLabel, Hypervisor] = Field(min_length=1)
     """libvirt hosts by name."""
     network: NodeNetwork
@@ -108,6 +109,8 @@ class Environment(Settings):
     """The ingress controller; unset: none."""
     applications: Applications = Applications()
     """What applications are told that underlay does not make itself."""
+    dependencies: dict[DnsLabel, Dependency] = {}
+    """What applications need from outside, by name; `ops verify` measures how far away it is."""
 
     def node_sets(self) -> dict[str, NodeSet]:
         """Control plane and worker pools by the name that their nodes carry: `cp`, then the pools."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from settings.base import Problem
-from settings.checks import bgp, calico, cluster, cpus, ingress, machines, networks, pods, risks
+from settings.checks import bgp, calico, cluster, cpus, dependencies, ingress, machines, networks, pods, risks
 from settings.checks.sets import path_of
 from settings.machine import count_of
 
@@ -65,6 +65,8 @@ MISTAKES: tuple[tuple[Check, frozenset[str]], ...] = (
     (ingress.placement, NODES | {"ingress"}),
     (ingress.expectations, NODES | {"ingress", "node"}),
     (ingress.domain, frozenset({"ingress", "cluster"})),
+    (dependencies.countries, frozenset({"residency", "dependencies"})),
+    (dependencies.addresses, frozenset({"network", "pod_network", "cluster", "dependencies"})),
 )
 """Each check with the areas that it reads: it runs when those are right in themselves, whatever the others are."""
 

@@ -61,7 +61,7 @@ def infrastructure(environment: "Environment") -> Iterator[Problem]:
         if address == endpoint.address != network.gateway and endpoint.held_by == "keepalived":
             yield Problem(path, f"is {address}, the same as cluster.endpoint.address; name a name server")
     external = {"cluster.endpoint.address": endpoint.address} if endpoint.held_by == "external" else {}
-    yield from _outside_cluster(environment, {**servers, **external})
+    yield from outside_cluster(environment, {**servers, **external})
 
 
 def time_servers(environment: "Environment") -> Iterator[Problem]:
@@ -71,10 +71,11 @@ def time_servers(environment: "Environment") -> Iterator[Problem]:
         for index, server in enumerate(environment.node.time.servers)
         if server.replace(".", "").isdigit()
     }
-    yield from _outside_cluster(environment, numbers)
+    yield from outside_cluster(environment, numbers)
 
 
-def _outside_cluster(environment: "Environment", addresses: dict[str, IPv4Address]) -> Iterator[Problem]:
+def outside_cluster(environment: "Environment", addresses: dict[str, IPv4Address]) -> Iterator[Problem]:
+    """Addresses, by their place in the stack file, that are none of the cluster's own."""
     for path, address in addresses.items():
         for name, inner in cluster_networks(environment).items():
             if address in inner and address not in environment.network.cidr:

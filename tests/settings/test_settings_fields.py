@@ -53,7 +53,8 @@ def test_settings_survive_being_written_and_read(path: Path) -> None:
 @pytest.mark.parametrize(("check", "areas"), MISTAKES, ids=CHECKS)
 def test_a_check_reads_no_area_that_it_does_not_name(check: Check, areas: frozenset[str]) -> None:
     ingress = {"replicas": 1, "nodes": {"kubernetes.io/os": "linux"}, "exposure": {"kind": "host-network"}, "expected_connections": 100}
-    for source in (minimal(), minimal(ingress=ingress), *(stack(path) for path in STACKS)):
+    dependencies = {"db": {"host": "192.0.2.7", "port": 5432, "country": "NO", "round_trip_ms": 1.5}}
+    for source in (minimal(), minimal(ingress=ingress), minimal(dependencies=dependencies), *(stack(path) for path in STACKS)):
         environment = load(source)
         alone = environment.model_copy()
         for name in set(Environment.model_fields) - areas:
