@@ -53,14 +53,14 @@ class Machine(pulumi.ComponentResource):
     def _root(self, name: str) -> libvirt.Volume:
         node, hypervisor = self._args.node, self._args.hypervisor
         keep = ResourceOptions.merge(self._libvirt, ResourceOptions(protect=node.is_control_plane))
-        volume_name, size = f"{name}-root", node.disk.size_gib * GIB
+        size = node.disk.size_gib * GIB
         if hypervisor.base is not None:
             return libvirt.Volume(
-                f"{name}-root", name=volume_name, pool=hypervisor.pool, base_volume_id=hypervisor.base.id, size=size, format="qcow2", opts=keep
+                f"{name}-root", name=node.root_volume, pool=hypervisor.pool, base_volume_id=hypervisor.base.id, size=size, format="qcow2", opts=keep
             )
         xslt = libvirt.VolumeXmlArgs(xslt=volume_xml.capacity_xslt(size))  # the provider takes no size beside a source
         raw = self._args.plan.settings.image.raw
-        return libvirt.Volume(f"{name}-root", name=volume_name, pool=hypervisor.pool, source=raw, xml=xslt, opts=keep)
+        return libvirt.Volume(f"{name}-root", name=node.root_volume, pool=hypervisor.pool, source=raw, xml=xslt, opts=keep)
 
     def _seed(self, name: str, host_key: tls.PrivateKey) -> libvirt.CloudInitDisk:
         args = self._args

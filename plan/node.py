@@ -50,6 +50,11 @@ class NodePlan:
     taints: tuple[TaintPlan, ...]
 
     @property
+    def root_volume(self) -> str:
+        """Name of the volume that its root disk is, in its hypervisor's pool."""
+        return f"{self.name}-root"
+
+    @property
     def is_control_plane(self) -> bool:
         """Whether the node carries etcd and the API server."""
         return self.role == "control-plane"
