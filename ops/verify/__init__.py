@@ -1,0 +1,1 @@
+"""`ops verify`: whether a running environment is what its stack declares, as the nodes themselves say."""
