@@ -1,0 +1,60 @@
+"""The hypervisor lets machines run when they want to."""
+
+from collections.abc import Iterator
+
+from ops.verify.model import Check, Figure, Finding, Probe, Seen, missing
+from ops.verify.programs import program
+from ops.verify.reading.document import mapping, node_json, number
+from ops.verify.reading.emulation import emulated
+from ops.verify.reading.findings import failed, passed, several
+from plan import NodePlan, Plan
+
+ID = "machines.steal"
+WINDOW_S, LEAST_OF_A_CPU_S, MOST_S = 4.0, 0.3, 30.0
+PINNED, SHARED, EMULATED = 0.02, 0.10, 0.60
+"""Share of a vCPU's time that may be missing while it has work: with a host CPU of its own, without, and where the CPU itself is a program of the host."""
+
+
+def _script(_plan: Plan, node: NodePlan) -> str:
+    return program("cpu", {"window_s": min(max(WINDOW_S, LEAST_OF_A_CPU_S * node.vcpus), MOST_S)})
+
+
+CPU = Probe(key="cpu-time", script=_script, timeout_s=240, heavy=True)
+
+
+def limit(plan: Plan, node: NodePlan) -> tuple[float, str]:
+    """The share that is accepted, and why."""
+    if emulated(plan, node):
+        return EMULATED, "emulated"
+    return (PINNED, "a host CPU for each vCPU") if node.cpu_pins else (SHARED, "host CPUs shared with others")
+
+
+def judge(seen: Seen) -> Iterator[Finding]:
+    """Every node by its worst vCPU."""
+    for node in seen.plan.nodes:
+        document, why = node_json(seen, node.name, CPU.key)
+        shares = {cpu: _missing_share(value) for cpu, value in mapping(document).items()}
+        found = {cpu: share for cpu, share in shares.items() if share is not None}
+        if why or not found:
+            yield missing(ID, node.name, why or "its answer names no CPU")
+            continue
+        most, reason = limit(seen.plan, node)
+        declared = f"at most {most:.0%} of a busy vCPU's time missing ({reason})"
+        figure = Figure(name="CPU time taken away", value=round(max(found.values()) * 100, 2), unit="%", limit=most * 100)
+        slow = [f"vCPU {cpu} lacked {share:.0%}" for cpu, share in sorted(found.items()) if share > most]
+        if slow:
+            remedy = f"see what else runs on {node.hypervisor} (top, virsh list); give machines CPUs of their own by hypervisors.{node.hypervisor}.machine_cpus"
+            yield failed(ID, node.name, declared, several(slow), remedy, figure)
+        else:
+            yield passed(ID, node.name, declared, f"{max(found.values()):.1%} at the worst of {len(found)}", figure)
+
+
+def _missing_share(value: object) -> float | None:
+    """What the kernel counts as stolen, or what a busy loop misses where no hypervisor tells the kernel."""
+    stolen, still = number(mapping(value).get("stolen")), number(mapping(value).get("stood_still"))
+    return None if stolen is None or still is None else max(stolen, still)
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(id=ID, area="machines", title="Nobody takes the machines' CPU time", severity="error", judge=judge, probes=(CPU,)),
+)
