@@ -1,6 +1,6 @@
 # One environment on one machine. `make up` shows it, `make test` is what CI runs. As root, on Debian 12.
 .DEFAULT_GOAL := help
-.PHONY: help up down preview status ssh kubectl app app-down check test live live-trio live-fabric clean
+.PHONY: help up down preview doctor status verify ssh kubectl app app-down check test live live-trio live-fabric live-verify clean
 
 NAME ?= lab
 STACK ?= lab
@@ -28,8 +28,15 @@ preview: ## show what `make up` would make (STACK=lab); needs no hypervisor
 	@lab/bootstrap.sh preview
 	@$(LAB) preview --name $(NAME) --stack $(STACK)
 
+doctor: ## say whether `make up` will work and be fast (STACK=lab ARGS=--all)
+	@lab/bootstrap.sh lab
+	@$(LAB) doctor --name $(NAME) --stack $(STACK) $(if $(ARGS),-- $(ARGS))
+
 status: ## show the nodes of the running environment
 	@$(LAB) status --name $(NAME)
+
+verify: ## say whether the running environment is what its stack declares (ARGS="--only services --html FILE")
+	@$(LAB) verify --name $(NAME) $(if $(ARGS),-- $(ARGS))
 
 ssh: ## open a shell on a node (NODE=cp-1)
 	@$(LAB) ssh --name $(NAME) $(or $(NODE),$(error say which node: make ssh NODE=cp-1))
@@ -68,6 +75,10 @@ live-trio: ## three control planes, and an address that moves; where machines ar
 live-fabric: ## BGP between nodes and a router, its failures, and changes of its topology; slow where machines are emulated
 	@lab/bootstrap.sh lab
 	$(LAB) with-tools -- $(PYTHON) -m pytest -m fabric -s tests/live/test_fabric.py
+
+live-verify: ## verify a lab that is well, then broken in each way that a check knows; an hour where machines are emulated
+	@lab/bootstrap.sh lab
+	$(LAB) with-tools -- $(PYTHON) -m pytest -m proof -s tests/live/test_verify.py
 
 clean: down ## `make down`, and remove caches of checks in the checkout (not ~/.cache/underlay)
 	@rm -rf .pytest_cache .ruff_cache .import_linter_cache

@@ -1,4 +1,4 @@
-"""The lab's command line: `python -m lab up | down | preview | ssh | kubectl | status | pulumi | app | app-down`."""
+"""The lab's command line: `python -m lab up | down | preview | doctor | ssh | kubectl | status | verify | pulumi | app | app-down`."""
 
 import argparse
 import os
@@ -11,6 +11,8 @@ from lab import calico_images, hypervisor, machine, stackfile, up
 from lab.access import open_access
 from lab.app import command as application
 from lab.display import Quieter
+from lab.doctor import Wish as DoctorWish
+from lab.doctor import doctor
 from lab.down import down
 from lab.fabric import phases
 from lab.fabric.daemons import RouterKind
@@ -18,6 +20,7 @@ from lab.fabric.declared import plan_of
 from lab.places import Lab, LabError
 from lab.progress import Progress
 from lab.session import Session, exclusive, prepare
+from lab.verify import verify
 
 
 class _Arguments(argparse.Namespace):
@@ -57,10 +60,16 @@ def _parser() -> argparse.ArgumentParser:
     with_tools = commands.add_parser("with-tools", parents=[common], help="run a command that finds the engine and Kubernetes' programs, as tests do")
     with_tools.add_argument("arguments", nargs="+", help="the command, after --")
     commands.add_parser("status", parents=[common], help="show the nodes")
+    look_at = commands.add_parser("verify", parents=[common], help="say whether the running environment is what its stack declares")
+    look_at.add_argument("arguments", nargs="*", help="words of `python -m ops verify`, after --")
     commands.add_parser("app", parents=[common], help="bring the application of examples/app up on the running lab, and ask it from every node")
     commands.add_parser("app-down", parents=[common], help="remove that application")
     look = commands.add_parser("preview", parents=[common, stack], help="show what `up` would make; needs no hypervisor")
     look.add_argument("arguments", nargs="*", help="more words for `pulumi preview`, after --")
+    ask = commands.add_parser(
+        "doctor", parents=[common, stack], help="say whether `up` will work and be fast; starts the hypervisor, and makes nothing on it"
+    )
+    ask.add_argument("arguments", nargs="*", help="words of `python -m ops doctor`, after --")
     pulumi = commands.add_parser("pulumi", parents=[common, stack], help="run any command of the engine in the lab's project")
     pulumi.add_argument("arguments", nargs="+", help="the engine's words, after --")
     shell = commands.add_parser("ssh", parents=[common], help="open a shell on a node, or run a command there")
@@ -124,11 +133,16 @@ def _run(arguments: _Arguments) -> int:
         return subprocess.run(arguments.arguments, check=False, env={**os.environ, **machine.test_tools(progress)}).returncode
     if arguments.command == "preview":
         return _preview(lab, arguments, progress)
+    if arguments.command == "doctor":
+        asked = DoctorWish(stack=arguments.stack or "lab", settings=arguments.settings(), images=arguments.images, more=arguments.arguments)
+        return doctor(lab, asked, progress)
     if arguments.command == "pulumi":
         return _pulumi(lab, arguments)
     session = _session(lab, up.last_stack(lab))
     if arguments.command == "status":
         return up.status(session, progress)
+    if arguments.command == "verify":
+        return verify(session, arguments.arguments)
     if arguments.command in ("app", "app-down"):
         return (application.up if arguments.command == "app" else application.down)(session, progress)
     access = open_access(session)

@@ -1,4 +1,4 @@
-"""The command line around an environment: `python -m ops router-config | bgp | ingress | preview-summary | touched`."""
+"""The command line around an environment: `python -m ops router-config | bgp | ingress | preview-summary | touched | doctor | verify`."""
 
 import argparse
 import sys
@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ops import ingress, sessions, touched
+from ops.doctor import options as doctor_options
 from ops.preview import command as preview
 from ops.stack import OpsError, plan_of
+from ops.verify import options
 from plan import Plan
 from render import router_config
 from render.ingress.server import nginx_conf
@@ -31,6 +33,14 @@ class _Arguments(argparse.Namespace):
     all: bool
     skip: list[str]
     json: bool
+    stacks: Path | None
+    outputs: str | None
+    only: list[str]
+    junit: Path | None
+    html: Path | None
+    watch: float | None
+    time_limit: float
+    project: Path | None
 
 
 def parser() -> argparse.ArgumentParser:
@@ -50,6 +60,10 @@ def parser() -> argparse.ArgumentParser:
     front.add_argument("--nginx-conf", action="store_true", help="print NGINX's configuration as the ConfigMap makes it")
     means = "say in plain words what a preview of the engine means; exit codes 0, 10, 20, 30, 40 are for gates"
     _add_preview(commands.add_parser("preview-summary", help=means))
+    means = "say before `pulumi up` whether it will work and be fast; exit codes 0, 10, 20, 30 are for gates"
+    doctor_options.add(commands.add_parser("doctor", parents=[common], help=means))
+    means = "look at the running environment and say whether it is what the stack declares; exit codes 0, 10, 20, 30 are for gates"
+    options.add(commands.add_parser("verify", parents=[common], help=means))
     _add_touched(commands.add_parser("touched", help="name the stacks that the commits since BASE touch"))
     return found
 
@@ -125,12 +139,39 @@ def _preview_summary(arguments: _Arguments) -> tuple[str, int]:
     return text, int(severity)
 
 
+def _doctor(arguments: _Arguments) -> tuple[str, int]:
+    from ops.doctor import command  # its libraries take time that other commands need not spend
+
+    folder = arguments.project or STACKS.parent
+    return command.run(doctor_options.Words(stack=arguments.stack, project=folder, as_json=arguments.json, every=arguments.all))
+
+
+def _verify(arguments: _Arguments) -> tuple[str, int]:
+    from ops.verify import command  # half a second that other commands need not spend
+
+    words = options.Words(
+        stack=arguments.stack,
+        stacks=arguments.stacks or STACKS,
+        outputs=arguments.outputs,
+        only=tuple(arguments.only),
+        skip=tuple(arguments.skip),
+        as_json=arguments.json,
+        junit=arguments.junit,
+        html=arguments.html,
+        watch_s=arguments.watch,
+        limit_s=arguments.time_limit,
+    )
+    return "", command.run(words)
+
+
 COMMANDS: dict[str, Callable[[_Arguments], str | tuple[str, int]]] = {
     "router-config": _router_config,
     "bgp": _bgp,
     "ingress": _ingress,
     "preview-summary": _preview_summary,
     "touched": _touched,
+    "doctor": _doctor,
+    "verify": _verify,
 }
 """What each command says, and its exit code where that is not 0."""
 

@@ -113,7 +113,7 @@ def commands() -> list[tuple[str, list[str]]]:
 
 def test_every_command_of_ours_that_they_call_is_one() -> None:
     called = commands()
-    assert {words[0] for _, words in called} == {"touched", "preview-summary", "bgp"}
+    assert {words[0] for _, words in called} == {"touched", "preview-summary", "bgp", "verify"}
     assert {where.split()[0] for where, _ in called} >= {"preview.yml", "up.yml", "drift.yml", "gitlab"}
     for where, words in called:
         parser().parse_args(words)
