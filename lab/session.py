@@ -140,10 +140,24 @@ def open_stack(session: Session) -> None:
     """Make the stack of a written project ready for a run: there, and not locked."""
     lab, stack, name = session.lab, session.stack, session.project_name
     (lab.root / "state").mkdir(exist_ok=True)
+    drop_torn_attributes(lab)
     if not state_file(lab, stack, name).exists():
         session.capture(["stack", "init", stack, "--non-interactive"])
     if any(locks(lab, stack, name)):
         session.capture(["cancel", "--yes", "--non-interactive"])
+
+
+def drop_torn_attributes(lab: Lab) -> None:
+    """Remove what the engine's file backend notes beside a file of its state, where a kill left the note half written.
+
+    The state itself is written aside and moved into its place, the note is not (gocloud.dev, blob/fileblob): the engine says `failed to load
+    checkpoint: EOF` of an empty one. Nothing needs it.
+    """
+    for path in (lab.root / "state").rglob("*.attrs"):
+        try:
+            json.loads(path.read_bytes())
+        except ValueError:
+            path.unlink()
 
 
 def own_name(lab: Lab) -> str:

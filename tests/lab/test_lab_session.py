@@ -74,6 +74,19 @@ def virsh(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return said
 
 
+@pytest.mark.parametrize("torn", ["", '{"user.cache_control":""'])
+def test_a_note_of_the_file_backend_that_a_kill_left_half_written_goes_and_whole_ones_stay(session: Session, torn: str) -> None:
+    put_state(session, resources=[])
+    state = runs.state_file(session.lab, session.stack)
+    bad, good = state.with_name(f"{state.name}.attrs"), state.with_name(f"{state.name}.bak.attrs")
+    bad.write_text(torn)
+    good.write_text('{"user.cache_control":""}')
+    runs.prepare(session, Machine(domain_type=None, image_dir=Path("/x")))
+    assert not bad.exists()
+    assert good.exists()
+    assert state.exists()
+
+
 def test_pending_operations_are_dropped_and_nothing_else_of_the_state(session: Session, virsh: list[list[str]]) -> None:
     put_state(session, resources=[{"urn": "a"}], pending_operations=[DOMAIN, VOLUME, COMMAND, UPDATE])
     runs.prepare(session, Machine(domain_type=None, image_dir=Path("/x")))
