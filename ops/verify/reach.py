@@ -143,6 +143,8 @@ def _reason(error: Exception) -> str:
         return "it refuses the operator's SSH key"
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return " ".join(str(error).split()) or type(error).__name__
 
 

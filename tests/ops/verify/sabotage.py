@@ -53,9 +53,9 @@ def filled(script: str, **words: str) -> str:
     return script
 
 
-def again(command: str) -> str:
-    """Do it each second until `stop`."""
-    return "systemd-run --quiet --collect --unit {unit} bash -c 'while :; do " + command + "; sleep 1; done' && sleep 2"
+def again(command: str, pause_s: float = 1) -> str:
+    """Do it over and over until `stop`: kube-proxy puts right what it finds at each sync."""
+    return f"systemd-run --quiet --collect --unit {{unit}} bash -c 'while :; do {command}; sleep {pause_s:g}; done' && sleep 2"
 
 
 def stop(command: str) -> str:

@@ -16,6 +16,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         name="a VXLAN device and a route through it",
         alone=True,
         names=frozenset({"pods.devices", "pods.routes", "pods.wire"}),
+        may=frozenset({"services.dns-answers"}),  # when all that answers is on the other node
         where="node",
         # BIRD scans the kernel every 2 s and leaves routes of others alone: one of a lower metric goes before its own.
         breaks=(
@@ -80,10 +81,12 @@ SABOTAGES: tuple[Sabotage, ...] = (
         name="a process that competes for the machine's CPU",
         alone=True,
         names=frozenset({"machines.steal"}),
-        may=frozenset({"machines.fsync", "services.api-answers", "services.dns-answers"}),
+        may=frozenset({"machines.fsync", "nodes.clock"}),
+        both_ends=True,  # all machines of this hypervisor
+        only=("machines", "nodes", "residency.nodes"),
         where="hypervisor",
-        # Above QEMU's own priority and on every CPU, so that the vCPUs get what is left. The loops end by themselves should nobody mend.
-        breaks="for n in $(seq $(($(nproc) * 2))); do nice -n -15 timeout 300 sh -c 'while :; do :; done' >/dev/null 2>&1 & echo $! >> {state}; done",
+        # Above QEMU's own priority on every CPU: the vCPUs get a third of it. The loops end by themselves should nobody mend.
+        breaks="for n in $(seq $(nproc)); do nice -n -5 timeout 300 sh -c 'while :; do :; done' >/dev/null 2>&1 & echo $! >> {state}; done",
         mends="xargs -r kill < {state}; rm -f {state}",
     ),
     Sabotage(
@@ -116,6 +119,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         name="a key of the ingress ConfigMap",
         names=frozenset({"ingress.config-map"}),
         where="cluster",
+        at="cluster",
         breaks='kubectl -n ingress-nginx patch configmap ingress-nginx-controller --type merge -p \'{"data": {"proxy-body-size": "1m"}}\'',
         mends='kubectl -n ingress-nginx patch configmap ingress-nginx-controller --type merge -p \'{"data": {"proxy-body-size": "10m"}}\'',
     ),

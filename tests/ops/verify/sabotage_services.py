@@ -5,38 +5,39 @@ from tests.ops.verify.sabotage import Sabotage, again, stop
 STALE = "10.111.255.254"
 """A Service address that nobody has."""
 KUBE_DNS = "10.96.0.10"
+OFTEN_S = 0.2
+"""Between two breaks of what kube-proxy's next sync removes: a look in that gap would find all well."""
 FIRST_REAL = f"$(ipvsadm -Ln -t {KUBE_DNS}:53 | awk '$1 == \"->\" && $2 ~ /^[0-9]/ {{ print $2; exit }}')"
 
-MOUNTED = "/var/lib/kubelet/pods/*/volumes/kubernetes.io~configmap/kube-proxy/..data/config.conf"
 ONE_PORT = "-p udp -d {gateway} --dport 9 -j SNAT --to-source {address}:5000"
 METRIC = "kubeproxy_sync_proxy_rules_iptables_restore_failures_total"
 SYNC_FAILED = (
     "for n in $(seq 120); do "
     f"curl -s --max-time 2 http://127.0.0.1:10249/metrics | grep -Eq '^{METRIC}(\\{{[^}}]*\\}})? [1-9]' && exit 0; sleep 1; done; exit 1"
 )
-RESTARTED = (
-    "kill $(pgrep -x kube-proxy); sleep 5; "
-    "for n in $(seq 120); do [[ $(curl -s --max-time 2 http://127.0.0.1:10249/proxyMode) == ipvs ]] && exit 0; sleep 1; done; exit 1"
+RUNS_IPVS = "for n in $(seq 120); do [[ $(curl -s --max-time 2 http://127.0.0.1:10249/proxyMode) == ipvs ]] && exit 0; sleep 1; done; exit 1"
+RESTARTED = f"kill $(pgrep -x kube-proxy); sleep 5; {RUNS_IPVS}"
+
+
+ANOTHER_MODE = (
+    "systemctl stop kubelet; pid=$(pgrep -x kube-proxy); "
+    "sed 's/mode: ipvs/mode: iptables/' /proc/$pid/root/var/lib/kube-proxy/config.conf > /proc/$pid/root/tmp.conf; "
+    'systemd-run --quiet --collect --unit {unit} bash -c "exec 9</proc/$pid/ns/mnt; kill $pid; while kill -0 $pid 2>/dev/null; do sleep 0.2; done; '
+    'exec nsenter --mount=/proc/self/fd/9 -- /usr/local/bin/kube-proxy --config=/tmp.conf --hostname-override={node}"; '
+    "for n in $(seq 120); do [[ $(curl -s --max-time 2 http://127.0.0.1:10249/proxyMode) == iptables ]] && exit 0; sleep 1; done; exit 1"
 )
-
-
-def turned(before: str, after: str) -> str:
-    """Write it into kube-proxy's own file, end kube-proxy, and wait until the one that kubelet starts runs so."""
-    write = f"sed -i 's/mode: {before}/mode: {after}/' {MOUNTED} && kill $(pgrep -x kube-proxy)"
-    runs = f"[[ $(curl -s --max-time 2 http://127.0.0.1:10249/proxyMode) == {after} ]]"
-    return f"{runs} && exit 0; {write}; for n in $(seq 120); do {runs} && exit 0; sleep 1; done; exit 1"
+"""kubelet puts back what is changed in a ConfigMap's volume before it starts the container again: so it stands still, and kube-proxy runs beside it."""
 
 
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         name="services.mode",
         alone=True,
-        # As a person who edits what kubelet has mounted. Kubelet puts the file back within a minute or two, kube-proxy goes on as it began.
-        names=frozenset({"services.mode", "services.configuration", "services.tables", "services.leftovers", "services.addresses", "services.sets"}),
-        may=frozenset({"services.sync", "services.ipvs-settings", "services.keeps-answering", "conntrack.kube-proxy", "nodes.sysctls"}),
+        names=frozenset({"services.mode", "services.configuration", "services.leftovers"}),
+        may=frozenset({"services.tables", "services.addresses", "services.sets", "services.sync", "services.ipvs-settings", "nodes.sysctls"}),
         only=("services", "conntrack"),
-        breaks=turned("ipvs", "iptables"),
-        mends=turned("iptables", "ipvs"),
+        breaks=ANOTHER_MODE,
+        mends=f"systemctl stop {{unit}} 2>/dev/null || true; systemctl start kubelet; {RUNS_IPVS}",
         says="iptables",
     ),
     Sabotage(
@@ -53,7 +54,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         name="services.tables",
         names=frozenset({"services.tables"}),
-        breaks=again(f"ipvsadm -A -t {STALE}:80 -s rr 2>/dev/null"),
+        breaks=again(f"ipvsadm -A -t {STALE}:80 -s rr 2>/dev/null", OFTEN_S),
         mends=stop(f"ipvsadm -D -t {STALE}:80"),
         says=f"tcp {STALE}:80 is in the kernel and no Service's",
     ),
@@ -88,14 +89,14 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         name="services.addresses",
         names=frozenset({"services.addresses"}),
-        breaks=again(f"ip address replace {STALE}/32 dev kube-ipvs0"),
+        breaks=again(f"ip address replace {STALE}/32 dev kube-ipvs0", OFTEN_S),
         mends=stop(f"ip address delete {STALE}/32 dev kube-ipvs0"),
         says=f"{STALE} is no Service's",
     ),
     Sabotage(
         name="services.sets",
         names=frozenset({"services.sets"}),
-        breaks=again(f"ipset add -exist KUBE-CLUSTER-IP {STALE},tcp:80"),
+        breaks=again(f"ipset add -exist KUBE-CLUSTER-IP {STALE},tcp:80", OFTEN_S),
         mends=stop(f"ipset del -exist KUBE-CLUSTER-IP {STALE},tcp:80"),
         says=f"KUBE-CLUSTER-IP has {STALE},tcp:80",
     ),

@@ -237,6 +237,10 @@ def test_a_disk_that_etcd_can_live_with_passes_and_others_are_named() -> None:
     assert FSYNC.severity == "warning"
 
 
+def test_few_syncs_are_a_slow_disk_where_they_took_long() -> None:
+    assert failures(FSYNC, seen({CP: {"fsync": said({"milliseconds": [400.0] * 17})}})) == {CP: "p99 400.0 ms, median 400.0 ms of 17"}
+
+
 def test_too_few_syncs_say_nothing_and_workers_are_not_asked() -> None:
     assert statuses(FSYNC, seen({CP: {"fsync": said({"milliseconds": [1.0] * 5})}})) == {CP: Status.NOT_CHECKED}
     assert statuses(FSYNC, seen()) == {CP: Status.NOT_CHECKED}
