@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -32,13 +32,22 @@ ANSWER_S: Final = 45.0
 
 def questions(plan: Plan, checks: Sequence[Check]) -> dict[str, tuple[str, ...]]:
     """What each hypervisor is asked, every question once."""
-    asked = {name: tuple(dict.fromkeys(word for check in checks for word in _of(check, plan, name))) for name in plan.settings.hypervisors}
+    return _asked(plan, [words for check in checks for words in (check.virsh, check.virsh_twice)])
+
+
+def counters(plan: Plan, checks: Sequence[Check]) -> dict[str, tuple[str, ...]]:
+    """What of it each is asked once more."""
+    return _asked(plan, [check.virsh_twice for check in checks])
+
+
+def _asked(plan: Plan, wanted: Sequence[Callable[[Plan, str], Iterable[str]]]) -> dict[str, tuple[str, ...]]:
+    asked = {name: tuple(dict.fromkeys(word for words in wanted for word in _of(words, plan, name))) for name in plan.settings.hypervisors}
     return {name: words for name, words in asked.items() if words}
 
 
-def _of(check: Check, plan: Plan, name: str) -> tuple[str, ...]:
+def _of(words: Callable[[Plan, str], Iterable[str]], plan: Plan, name: str) -> tuple[str, ...]:
     try:
-        return tuple(check.virsh(plan, name))
+        return tuple(words(plan, name))
     except Exception:
         # A mistake in one check must not hide the others; without its answers it says so itself.
         return ()

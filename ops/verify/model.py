@@ -99,6 +99,8 @@ class Seen:
     api_errors: Mapping[str, str]
     hypervisors: Mapping[str, Mapping[str, Said]] = field(default_factory=dict[str, Mapping[str, Said]])
     """Hypervisor to question (virsh's words) to answer."""
+    hypervisors_later: Mapping[str, Mapping[str, Said]] = field(default_factory=dict[str, Mapping[str, Said]])
+    """The same for what is asked once more, when every node had answered."""
     clock_s: float = 0.0
     """Time of this machine when the probes began, Unix seconds."""
 
@@ -119,6 +121,8 @@ class Check:
     api_paths: tuple[str, ...] = ()
     virsh: Callable[[Plan, str], Iterable[str]] = lambda _plan, _hypervisor: ()
     """Words for virsh that a hypervisor, by its key in the plan, is asked: `vcpuinfo lab-cp-1`. They only read."""
+    virsh_twice: Callable[[Plan, str], Iterable[str]] = lambda _plan, _hypervisor: ()
+    """The same, asked before the nodes are and when they have answered: counters, whose difference tells what happened meanwhile."""
     trial: Trial | None = None
     settles_s: float = 0.0
     """What it compares may be on its way from one to the other: where it fails, it looks once more after so many seconds, and that counts."""

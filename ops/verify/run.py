@@ -95,11 +95,12 @@ async def look(request: Request) -> Seen:
         finally:
             beat.cancel()
             progress.show()
+    later = await hypervisors.gather(request.plan, hypervisors.counters(request.plan, wanted), request.within_s)
     documents, errors = read.result()
     # They load nodes and change the cluster for a moment: nothing else is looked at meanwhile.
     tried = await _tried(request, Fleet(plan=request.plan, access=request.access, limits=request.limits), wanted, begun + request.within_s)
     said = {name: {**answers, **tried[name]} for name, answers in nodes.result().items()}
-    return Seen(plan=request.plan, nodes=said, api=documents, api_errors=errors, hypervisors=hosts.result(), clock_s=clock_s)
+    return Seen(plan=request.plan, nodes=said, api=documents, api_errors=errors, hypervisors=hosts.result(), hypervisors_later=later, clock_s=clock_s)
 
 
 async def _tried(request: Request, fleet: Fleet, checks: Iterable[Check], until: float) -> dict[str, dict[str, Said]]:

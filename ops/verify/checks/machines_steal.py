@@ -1,8 +1,9 @@
 """The hypervisor lets machines run when they want to."""
 
+import re
 from collections.abc import Iterator
 
-from ops.verify.model import Check, Figure, Finding, Probe, Seen, missing
+from ops.verify.model import Check, Figure, Finding, Probe, Said, Seen, missing
 from ops.verify.programs import program
 from ops.verify.reading.document import mapping, node_json, number
 from ops.verify.reading.emulation import emulated
@@ -13,10 +14,21 @@ ID = "machines.steal"
 WINDOW_S, LEAST_OF_A_CPU_S, MOST_S = 4.0, 0.3, 30.0
 PINNED, SHARED, EMULATED = 0.02, 0.10, 0.60
 """Share of a vCPU's time that may be missing while it has work: with a host CPU of its own, without, and where the CPU itself is a program of the host."""
+COUNTER = re.compile(r"^ *vcpu\.(\d+)\.(time|delay)=(\d+)$", re.MULTILINE)
+LEAST_OF_WORK_NS = 200_000_000
+"""A vCPU that had less to do says nothing of who else wants its CPU."""
 
 
 def _script(_plan: Plan, node: NodePlan) -> str:
     return program("cpu", {"window_s": min(max(WINDOW_S, LEAST_OF_A_CPU_S * node.vcpus), MOST_S)})
+
+
+def _words(plan: Plan, hypervisor: str) -> Iterator[str]:
+    yield from (_stats(node) for node in plan.nodes_on(hypervisor))
+
+
+def _stats(node: NodePlan) -> str:
+    return f"domstats --vcpu {node.name}"
 
 
 CPU = Probe(key="cpu-time", script=_script, timeout_s=240, heavy=True)
@@ -35,6 +47,8 @@ def judge(seen: Seen) -> Iterator[Finding]:
         document, why = node_json(seen, node.name, CPU.key)
         shares = {cpu: _missing_share(value) for cpu, value in mapping(document).items()}
         found = {cpu: share for cpu, share in shares.items() if share is not None}
+        waited = _waited(seen, node)
+        found = {cpu: max(share, waited.get(cpu, 0.0)) for cpu, share in found.items()}
         if why or not found:
             yield missing(ID, node.name, why or "its answer names no CPU")
             continue
@@ -49,6 +63,22 @@ def judge(seen: Seen) -> Iterator[Finding]:
             yield passed(ID, node.name, declared, f"{max(found.values()):.1%} at the worst of {len(found)}", figure)
 
 
+def _waited(seen: Seen, node: NodePlan) -> dict[str, float]:
+    """Share of the time in which each vCPU had work that its thread stood in the hypervisor's run queue, while the nodes answered."""
+    first, last = (_counters(said.get(node.hypervisor, {}).get(_stats(node))) for said in (seen.hypervisors, seen.hypervisors_later))
+    shares: dict[str, float] = {}
+    for cpu in {cpu for cpu, _ in first}:
+        ran, delayed = (last.get((cpu, name), 0) - first.get((cpu, name), 0) for name in ("time", "delay"))
+        if ran >= 0 and delayed >= 0 and ran + delayed >= LEAST_OF_WORK_NS:
+            shares[cpu] = delayed / (ran + delayed)
+    return shares
+
+
+def _counters(said: Said | None) -> dict[tuple[str, str], int]:
+    """Nanoseconds by vCPU and counter (libvirt: virDomainListGetStats, VIR_DOMAIN_STATS_VCPU; the delay is the kernel's schedstat)."""
+    return {(cpu, name): int(value) for cpu, name, value in COUNTER.findall(said.output)} if said and not said.error else {}
+
+
 def _missing_share(value: object) -> float | None:
     """What the kernel counts as stolen, or what a busy loop misses where no hypervisor tells the kernel."""
     stolen, still = number(mapping(value).get("stolen")), number(mapping(value).get("stood_still"))
@@ -56,5 +86,5 @@ def _missing_share(value: object) -> float | None:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check(id=ID, area="machines", title="Nobody takes the machines' CPU time", severity="error", judge=judge, probes=(CPU,)),
+    Check(id=ID, area="machines", title="Nobody takes the machines' CPU time", severity="error", judge=judge, probes=(CPU,), virsh_twice=_words),
 )

@@ -10,14 +10,13 @@ from cryptography.x509.oid import NameOID
 from tests.ops.verify.sabotage import Sabotage
 
 SERVING = "/var/lib/kubelet/pki/kubelet.crt"
-ANOTHER_ADDRESS = """mkdir -p {state}
-cat >{state}/addresses.sh <<'END'
+ANOTHER_ADDRESS = """cat >{state}.sh <<'END'
 while :; do
   kubectl patch node {node} --subresource=status --type json --patch '[{"op": "replace", "path": "/status/addresses/0/address", "value": "10.77.0.99"}]'
   sleep 0.5
 done
 END
-setsid bash {state}/addresses.sh >/dev/null 2>&1 & echo $! >{state}/addresses; sleep 5"""
+setsid bash {state}.sh >/dev/null 2>&1 & echo $! >{state}; sleep 5"""
 
 
 def ended() -> str:
@@ -125,7 +124,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         only=("nodes.addresses", "nodes.labels", "nodes.ready", "residency.nodes"),
         # kubelet writes it again every ten seconds; the questions are the API's alone.
         breaks=ANOTHER_ADDRESS,
-        mends="kill -- -$(cat {state}/addresses) 2>/dev/null; for n in $(seq 60); do kubectl get node {node} -o jsonpath={.status.addresses} "
+        mends="kill -- -$(cat {state}) 2>/dev/null; rm -f {state} {state}.sh; for n in $(seq 60); do kubectl get node {node} -o jsonpath={.status.addresses} "
         "| grep -q {address} && exit 0; sleep 2; done; exit 1",
         says="10.77.0.99",
     ),

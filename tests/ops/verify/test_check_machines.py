@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,28 @@ def test_the_limit_is_what_was_promised() -> None:
     assert set(failures(STEAL, shares(0.05, 0.0, PINNED))) == {ONE}
     assert failures(STEAL, shares(0.0, 0.4, emulated)) == {}
     assert set(failures(STEAL, shares(0.0, 0.7, emulated))) == {ONE}
+
+
+def waiting(delay_s: float, ran_s: float = 4.0) -> Seen:
+    """One machine whose vCPU 0 stood so long in its hypervisor's run queue while it ran for so long."""
+    node = PLAN.nodes[1]
+    words, before = f"domstats --vcpu {node.name}", (7_000_000_000, 9_000_000_000)
+    texts = [
+        f"Domain: '{node.name}'\n  vcpu.current=1\n  vcpu.0.state=1\n  vcpu.0.time={ran}\n  vcpu.0.wait=0\n  vcpu.0.delay={delay}\n"
+        for ran, delay in (before, (before[0] + int(ran_s * 1e9), before[1] + int(delay_s * 1e9)))
+    ]
+    first, last = ({node.hypervisor: {words: Said(output=text, exit_code=0)}} for text in texts)
+    return replace(shares(0.0, 0.0), hypervisors=first, hypervisors_later=last)
+
+
+def test_time_in_the_hypervisors_run_queue_is_time_taken_away() -> None:
+    assert list(STEAL.virsh_twice(PLAN, PLAN.nodes[1].hypervisor)) == [
+        f"domstats --vcpu {node.name}" for node in PLAN.nodes_on(PLAN.nodes[1].hypervisor)
+    ]
+    assert failures(STEAL, waiting(6.0)) == {ONE: "vCPU 0 lacked 60%"}
+    assert failures(STEAL, waiting(0.2)) == {}
+    assert failures(STEAL, waiting(0.15, ran_s=0.01)) == {}, "a vCPU without work"
+    assert failures(STEAL, waiting(-3.0)) == {}, "a machine that was started anew meanwhile"
 
 
 def test_an_answer_without_a_cpu_is_not_checked() -> None:

@@ -15,7 +15,7 @@ from tests.settings.documents import ROOT
 PATH = ROOT / "docs" / "verify.md"
 HEAD = "| Check | What holds where it passes | Severity | Asks |\n|---|---|---|---|\n"
 TEXT = re.compile(r"(?s)```text\n.*?```")
-SILENT = next(one.default for one in fields(Check) if one.name == "virsh")
+SILENT = {one.default for one in fields(Check) if one.name in ("virsh", "virsh_twice")}
 MOST_BYTES = 200_000
 """Of the picture: every clone has it."""
 
@@ -23,7 +23,7 @@ MOST_BYTES = 200_000
 def row(check: Check) -> str:
     asks = ["nodes"] if check.probes else []
     asks += ["nodes (heavy)"] if any(probe.heavy for probe in check.probes) else []
-    asks = asks[-1:] + (["the API"] if check.api_paths else []) + (["hypervisors"] if check.virsh is not SILENT else [])
+    asks = asks[-1:] + (["the API"] if check.api_paths else []) + (["hypervisors"] if {check.virsh, check.virsh_twice} - SILENT else [])
     asks += ["nodes and the API (a trial)"] if check.trial else []
     return f"| `{check.id}` | {check.title} | {check.severity} | {', '.join(asks)} |\n"
 

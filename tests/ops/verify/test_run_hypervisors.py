@@ -56,6 +56,13 @@ def test_every_hypervisor_gets_every_question_once() -> None:
     assert hypervisors.questions(PLAN, checks) == {"kvm1": ("nodeinfo", "dumpxml kvm1")}
     assert hypervisors.questions(PLAN, [check("c"), replace(check("d"), virsh=unsure)]) == {}
 
+    def counted(_plan: Plan, _name: str) -> tuple[str, ...]:
+        return ("domstats --vcpu",)
+
+    counting = replace(check("e"), virsh_twice=counted)
+    assert hypervisors.questions(PLAN, [*checks, counting]) == {"kvm1": ("nodeinfo", "dumpxml kvm1", "domstats --vcpu")}
+    assert hypervisors.counters(PLAN, [*checks, counting]) == {"kvm1": ("domstats --vcpu",)}
+
 
 TEST = "test:///default"
 """libvirt's own test driver, in virsh itself: one machine called `test`."""
