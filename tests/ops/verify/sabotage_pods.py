@@ -82,10 +82,10 @@ SABOTAGES: tuple[Sabotage, ...] = (
         alone=True,
         names=frozenset({"machines.steal"}),
         both_ends=True,  # all machines of this hypervisor
-        only=("machines.steal",),  # an emulated node that gets a quarter of its CPU answers the rest late, or not
+        only=("machines.steal",),  # an emulated node that gets a third of its CPU answers the rest late, or not
         where="hypervisor",
-        # Above QEMU's own priority on every CPU: the vCPUs get a quarter of it. The loops end by themselves should nobody mend.
-        breaks="for n in $(seq $(nproc)); do nice -n -5 timeout 300 sh -c 'while :; do :; done' >/dev/null 2>&1 & echo $! >> {state}; done",
+        # Above QEMU's own priority on every CPU: the vCPUs get a third of it. The loops end by themselves should nobody mend.
+        breaks="for n in $(seq $(nproc)); do nice -n -3 timeout 300 sh -c 'while :; do :; done' >/dev/null 2>&1 & echo $! >> {state}; done",
         mends="xargs -r kill < {state}; rm -f {state}",
     ),
     Sabotage(
