@@ -143,9 +143,8 @@ def _reason(error: Exception) -> str:
         return "it refuses the operator's SSH key"
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return " ".join(str(error).split()) or type(error).__name__
+    words = (isinstance(error, OSError) and error.strerror) or str(error)
+    return " ".join(words.split()) or type(error).__name__
 
 
 @dataclass(frozen=True)

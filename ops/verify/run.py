@@ -95,10 +95,11 @@ async def look(request: Request) -> Seen:
         finally:
             beat.cancel()
             progress.show()
-    later = await hypervisors.gather(request.plan, hypervisors.counters(request.plan, wanted), request.within_s)
+    until = begun + request.within_s
+    later = await hypervisors.gather(request.plan, hypervisors.counters(request.plan, wanted), until - time.monotonic())
     documents, errors = read.result()
     # They load nodes and change the cluster for a moment: nothing else is looked at meanwhile.
-    tried = await _tried(request, Fleet(plan=request.plan, access=request.access, limits=request.limits), wanted, begun + request.within_s)
+    tried = await _tried(request, Fleet(plan=request.plan, access=request.access, limits=request.limits), wanted, until)
     said = {name: {**answers, **tried[name]} for name, answers in nodes.result().items()}
     return Seen(plan=request.plan, nodes=said, api=documents, api_errors=errors, hypervisors=hosts.result(), hypervisors_later=later, clock_s=clock_s)
 

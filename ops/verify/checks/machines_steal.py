@@ -24,7 +24,7 @@ def _script(_plan: Plan, node: NodePlan) -> str:
 
 
 def _words(plan: Plan, hypervisor: str) -> Iterator[str]:
-    yield from (_stats(node) for node in plan.nodes_on(hypervisor))
+    return map(_stats, plan.nodes_on(hypervisor))
 
 
 def _stats(node: NodePlan) -> str:
@@ -45,10 +45,9 @@ def judge(seen: Seen) -> Iterator[Finding]:
     """Every node by its worst vCPU."""
     for node in seen.plan.nodes:
         document, why = node_json(seen, node.name, CPU.key)
-        shares = {cpu: _missing_share(value) for cpu, value in mapping(document).items()}
-        found = {cpu: share for cpu, share in shares.items() if share is not None}
         waited = _waited(seen, node)
-        found = {cpu: max(share, waited.get(cpu, 0.0)) for cpu, share in found.items()}
+        shares = {cpu: _missing_share(value) for cpu, value in mapping(document).items()}
+        found = {cpu: max(share, waited.get(cpu, 0.0)) for cpu, share in shares.items() if share is not None}
         if why or not found:
             yield missing(ID, node.name, why or "its answer names no CPU")
             continue

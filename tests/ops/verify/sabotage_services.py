@@ -19,16 +19,19 @@ SYNC_FAILED = (
     "for n in $(seq 120); do "
     f"curl -s --max-time 2 http://127.0.0.1:10249/metrics | grep -Eq '^{METRIC}(\\{{[^}}]*\\}})? [1-9]' && exit 0; sleep 1; done; exit 1"
 )
-RUNS_IPVS = "for n in $(seq 120); do [[ $(curl -s --max-time 2 http://127.0.0.1:10249/proxyMode) == ipvs ]] && exit 0; sleep 1; done; exit 1"
-RESTARTED = f"kill $(pgrep -x kube-proxy); sleep 5; {RUNS_IPVS}"
 
 
+def runs(mode: str) -> str:
+    """Wait until kube-proxy says that it runs in this mode, two minutes at most."""
+    return f"for n in $(seq 120); do [[ $(curl -s --max-time 2 http://127.0.0.1:10249/proxyMode) == {mode} ]] && exit 0; sleep 1; done; exit 1"
+
+
+RESTARTED = f"kill $(pgrep -x kube-proxy); sleep 5; {runs('ipvs')}"
 ANOTHER_MODE = (
     "systemctl stop kubelet; pid=$(pgrep -x kube-proxy); "
     "sed 's/mode: ipvs/mode: iptables/' /proc/$pid/root/var/lib/kube-proxy/config.conf > /proc/$pid/root/tmp.conf; "
     'systemd-run --quiet --collect --unit {unit} bash -c "exec 9</proc/$pid/ns/mnt; kill $pid; while kill -0 $pid 2>/dev/null; do sleep 0.2; done; '
-    'exec nsenter --mount=/proc/self/fd/9 -- /usr/local/bin/kube-proxy --config=/tmp.conf --hostname-override={node}"; '
-    "for n in $(seq 120); do [[ $(curl -s --max-time 2 http://127.0.0.1:10249/proxyMode) == iptables ]] && exit 0; sleep 1; done; exit 1"
+    'exec nsenter --mount=/proc/self/fd/9 -- /usr/local/bin/kube-proxy --config=/tmp.conf --hostname-override={node}"; ' + runs("iptables")
 )
 """kubelet puts back what is changed in a ConfigMap's volume before it starts the container again: so it stands still, and kube-proxy runs beside it."""
 
@@ -43,7 +46,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         breaks=ANOTHER_MODE,
         # IPVS mode never removes what iptables mode left.
         mends="systemctl stop {unit} 2>/dev/null || true; iptables -w -t nat -F KUBE-SERVICES; systemctl start kubelet; for act in F X; do "
-        "iptables-save -t nat | grep -oE '^:KUBE-(SVC|SEP)-[A-Z0-9]+' | tr -d : | xargs -rn 1 iptables -w -t nat -$act; done; " + RUNS_IPVS,
+        "iptables-save -t nat | grep -oE '^:KUBE-(SVC|SEP)-[A-Z0-9]+' | tr -d : | xargs -rn 1 iptables -w -t nat -$act; done; " + runs("ipvs"),
         says="iptables",
     ),
     Sabotage(
