@@ -4,14 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from placement import Seat
 from plan.conntrack import ConntrackPlan, conntrack_plan
-from plan.cpus import Pins
+from plan.disks import disk_plans
 from plan.ingress import IngressPlan, ingress_plan
-from plan.node import NodePlan, Role, TaintPlan, mac_of
+from plan.node import GuestTopology, NodePlan, Role, TaintPlan, mac_of
 from plan.pod_network import PodNetworkPlan, pod_network_plan
 from settings import Environment
 from settings.calico import Manifest
 from settings.declared import DeclaredNode, declared_nodes
+from settings.hypervisor import Hypervisor
 from settings.machine import ControlPlane, NodeSet
 
 CALICO_MANIFEST, API_SERVER_MANIFEST = "pod_network.calico.manifest", "pod_network.calico.api_server_manifest"
@@ -88,13 +90,13 @@ def make(settings: Environment) -> Plan:
 
 
 def _nodes(settings: Environment, declared: tuple[DeclaredNode, ...]) -> Iterator[NodePlan]:
-    pins, node_sets = Pins(settings), settings.node_sets()
+    node_sets = settings.node_sets()
     for node in declared:
-        node_set = node_sets[node.node_set]
-        yield _node(settings, node, node_set, pins.take(node.node_set, node_set, node.hypervisor))
+        yield _node(settings, node, node_sets[node.node_set])
 
 
-def _node(settings: Environment, declared: DeclaredNode, node_set: NodeSet, pins: tuple[int, ...]) -> NodePlan:
+def _node(settings: Environment, declared: DeclaredNode, node_set: NodeSet) -> NodePlan:
+    seat, hypervisor = declared.seat, settings.hypervisors[declared.hypervisor]
     address = settings.network.cidr[declared.host]
     role: Role = "control-plane" if isinstance(node_set, ControlPlane) else "worker"
     return NodePlan(
@@ -111,11 +113,31 @@ def _node(settings: Environment, declared: DeclaredNode, node_set: NodeSet, pins
         cpu=node_set.cpu,
         disk=node_set.disk,
         nic=node_set.nic,
-        cpu_pins=pins,
+        cpu_policy=node_set.cpu_policy.kind,
+        vcpu_pins=seat.vcpu_cpus,
+        emulator_cpus=_emulator_cpus(hypervisor, node_set, seat),
+        numa_node=seat.numa,
+        guest_topology=_guest_topology(node_set, seat),
+        hugepages=node_set.hugepages,
+        lock_memory=node_set.lock_memory,
+        disks=tuple(disk_plans(declared.name, node_set, hypervisor, seat.drives)),
         labels=tuple(sorted(declared.labels.items())),
         annotations=tuple(sorted(_annotations(settings, declared).items())),
         taints=_taints(node_set),
     )
+
+
+def _emulator_cpus(hypervisor: Hypervisor, node_set: NodeSet, seat: Seat) -> tuple[int, ...]:
+    if node_set.cpu_policy.kind == "emulated" or hypervisor.topology is None:
+        return ()
+    near = {cpu for core in hypervisor.topology.nodes[seat.numa].cores for cpu in core} if seat.numa is not None else set[int]()
+    return tuple(sorted(hypervisor.reserved & near or hypervisor.reserved))
+
+
+def _guest_topology(node_set: NodeSet, seat: Seat) -> GuestTopology | None:
+    if seat.numa is None:
+        return None
+    return GuestTopology(sockets=1, cores=node_set.vcpus // seat.threads, threads=seat.threads)
 
 
 def _annotations(settings: Environment, node: DeclaredNode) -> dict[str, str]:

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Literal
 
-from settings.machine import Cpu, Disk, Nic
+from plan.disks import DiskPlan
+from settings.disks import Disk
+from settings.machine import Cpu, Nic
+from settings.topology import PageSize
 
 Role = Literal["control-plane", "worker"]
 
@@ -16,6 +19,15 @@ class TaintPlan:
     key: str
     value: str
     effect: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuestTopology:
+    """Sockets, cores of a socket and threads of a core, as the guest sees them."""
+
+    sockets: int
+    cores: int
+    threads: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +53,30 @@ class NodePlan:
     cpu: Cpu
     disk: Disk
     nic: Nic
-    cpu_pins: tuple[int, ...]
-    """Host CPU of each vCPU; empty where the hypervisor names no machine_cpus."""
+    cpu_policy: Literal["dedicated", "shared", "emulated"]
+    vcpu_pins: tuple[tuple[int, ...], ...]
+    """Host CPUs of each vCPU: one of its own where it is dedicated, all shared ones where it floats over those; empty where it is emulated."""
+    emulator_cpus: tuple[int, ...]
+    """Host CPUs of QEMU's emulator and I/O threads: the reserved ones of its NUMA node, else all reserved ones; empty: not pinned."""
+    numa_node: int | None
+    """NUMA node that a dedicated machine's vCPUs and memory are bound to."""
+    guest_topology: GuestTopology | None
+    """What the guest sees of its cores where it is dedicated; None leaves it to QEMU."""
+    hugepages: PageSize | None
+    """Size of the huge pages that its memory is made of."""
+    lock_memory: bool
+    disks: tuple[DiskPlan, ...]
+    """Disks beside the root disk."""
     labels: tuple[tuple[str, str], ...]
     """All labels that underlay keeps on the node, sorted."""
     annotations: tuple[tuple[str, str], ...]
     """Annotations that underlay keeps on the node, sorted: what Calico is told of its BGP."""
     taints: tuple[TaintPlan, ...]
+
+    @property
+    def own_cpus(self) -> tuple[int, ...]:
+        """Host CPU of each vCPU of a dedicated machine; empty of others."""
+        return tuple(cpu for cpus in self.vcpu_pins for cpu in cpus) if self.cpu_policy == "dedicated" else ()
 
     @property
     def root_volume(self) -> str:

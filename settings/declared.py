@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from placement import Seat
 from settings.bgp import REFLECTOR_LABEL, Bgp, NodeMatch
-from settings.machine import NodeSet, count_of
+from settings.machine import NodeSet
 
 if TYPE_CHECKING:
     from settings.environment import Environment
@@ -21,7 +22,8 @@ class DeclaredNode:
     """`cp` or the worker pool's name."""
     index: int
     """From 0 within its set."""
-    hypervisor: str
+    seat: Seat
+    """Where the planner put it."""
     host: int
     """Host number in the node network."""
     labels: dict[str, str]
@@ -32,6 +34,11 @@ class DeclaredNode:
     """Name of the first cluster of reflectors to which the node belongs, where the topology has any."""
     as_number: int
 
+    @property
+    def hypervisor(self) -> str:
+        """Key of the hypervisor that carries it."""
+        return self.seat.host
+
 
 def matches(match: NodeMatch, labels: dict[str, str]) -> bool:
     """Whether a node with these labels has all that the match names; an empty match takes every node."""
@@ -39,20 +46,20 @@ def matches(match: NodeMatch, labels: dict[str, str]) -> bool:
 
 
 def declared_nodes(environment: "Environment") -> Iterator[DeclaredNode]:
-    """Control planes first, then workers in the order of their pools; placements must name hypervisors that there are."""
-    for name, node_set in environment.node_sets().items():
-        for index in range(count_of(node_set)):
-            yield _declared(environment, name, node_set, index)
+    """Control planes first, then workers in the order of their pools: all that the planner found a seat for."""
+    node_sets = environment.node_sets()
+    for seat in environment.placement.seats:
+        yield _declared(environment, node_sets[seat.set_name], seat)
 
 
-def _declared(environment: "Environment", set_name: str, node_set: NodeSet, index: int) -> DeclaredNode:
-    bgp, hypervisor = environment.pod_network.bgp, node_set.place(index)
-    name = f"{environment.name}-{set_name}-{index + 1}"
-    location = environment.hypervisors[hypervisor].location
+def _declared(environment: "Environment", node_set: NodeSet, seat: Seat) -> DeclaredNode:
+    bgp, name, set_name = environment.pod_network.bgp, seat.machine, seat.set_name
+    location = environment.hypervisors[seat.host].location
     labels = {
         "topology.kubernetes.io/region": location.country.lower(),
         "topology.kubernetes.io/zone": location.site,
-        "underlay.dev/hypervisor": hypervisor,
+        **({"underlay.dev/rack": location.rack} if location.rack else {}),
+        "underlay.dev/hypervisor": seat.host,
         "underlay.dev/pool": set_name,
         **node_set.labels,
     }
@@ -67,9 +74,9 @@ def _declared(environment: "Environment", set_name: str, node_set: NodeSet, inde
     return DeclaredNode(
         name=name,
         node_set=set_name,
-        index=index,
-        hypervisor=hypervisor,
-        host=node_set.first_host + index,
+        index=seat.index,
+        seat=seat,
+        host=node_set.first_host + seat.index,
         labels=labels,
         all_labels=all_labels,
         reflector=reflector,

@@ -1,21 +1,28 @@
 """The root of the settings: one environment, and the checks across its areas."""
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated
+from functools import cached_property
+from typing import Annotated, Self
 
 from pydantic import Field
 
+from placement import Placement, place
 from settings import checks
 from settings.base import Problem, Settings
 from settings.cluster import Cluster
 from settings.dependencies import Dependency
-from settings.forms import Address, Country, Distinct, DnsLabel, DnsName, Network, Whole, Words, text
+from settings.forms import Address, Distinct, DnsLabel, DnsName, Network, Whole, Words, text
 from settings.hypervisor import Hypervisor
 from settings.ingress import Ingress
 from settings.kube_proxy import KubeProxy
 from settings.machine import ControlPlane, NodeSet, WorkerPool
 from settings.node import NodePreparation
 from settings.pod_network import PodNetwork
+from settings.policies import Policies
+from settings.protection import Protection
+from settings.residency import Residency, StateBackend
+from settings.seating import fleet_of
+from settings.seats import MachineName, RecordedPlace
 from settings.uris import Source
 
 KernelArgument = Annotated[
@@ -85,8 +92,10 @@ class Environment(Settings):
 
     name: DnsLabel
     """Name of the environment and start of its machines' names: <name>-cp-1, <name>-<pool>-1. A change makes everything anew."""
-    residency: Annotated[tuple[Country, ...], Distinct] = Field(min_length=1)
-    """Countries in which machines, their disks and what applications depend on may stand."""
+    residency: Residency
+    """Countries in which machines, their disks, files, state and what applications depend on may stand."""
+    state_backend: StateBackend | None = None
+    """Where Pulumi keeps the stack's state; unset: not checked."""
     hypervisors: dict[DnsLabel, Hypervisor] = Field(min_length=1)
     """libvirt hosts by name."""
     network: NodeNetwork
@@ -111,10 +120,27 @@ class Environment(Settings):
     """What applications are told that underlay does not make itself."""
     dependencies: dict[DnsLabel, Dependency] = {}
     """What applications need from outside, by name; `ops verify` measures how far away it is."""
+    policies: Policies = Policies()
+    """How strictly the environment is held to the rules of policy/."""
+    protection: Protection = Protection()
+    """What may not be deleted or replaced by accident."""
+    placements: dict[MachineName, RecordedPlace] = {}
+    """Where machines stand already, by their names: nothing moves them then but a change here. `python -m ops plan --record` writes it."""
 
     def node_sets(self) -> dict[str, NodeSet]:
         """Control plane and worker pools by the name that their nodes carry: `cp`, then the pools."""
         return {"cp": self.control_plane, **self.workers}
+
+    @cached_property
+    def placement(self) -> Placement:
+        """Where the planner seats every machine; it reads the areas that say which machines and hypervisors there are."""
+        return place(fleet_of(self))
+
+    def __copy__(self) -> Self:
+        """A copy that seats its machines anew, because it may get other values."""
+        copied = super().__copy__()
+        vars(copied).pop("placement", None)
+        return copied
 
     def disagreements(self) -> Iterable[Problem]:
         """Everything in which the areas disagree."""

@@ -190,3 +190,5 @@ LabelValue = Annotated[str, text(rf"({QUALIFIED})?", "expected letters, digits, 
 """Value of a Kubernetes label or taint; may be empty."""
 CpuSet = Annotated[str, AfterValidator(_cpu_set), Words("CPU set")]
 """Host CPUs as the kernel and libvirt write them: `2-15,18`."""
+Device = Annotated[str, text(r"/dev/[A-Za-z0-9/_.:+-]+", "expected a block device below /dev", "/dev/nvme0n1"), Words("block device")]
+"""A block device of a host."""

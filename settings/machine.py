@@ -6,9 +6,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from settings.base import Problem, Settings
-from settings.forms import CpuSet, Distinct, DnsLabel, Flag, LabelKey, LabelValue, NoFlag, Whole, text
+from settings.disks import DataDisk, Disk
+from settings.forms import Distinct, DnsLabel, Flag, LabelKey, LabelValue, NoFlag, Number, Whole, Words, text
+from settings.topology import PAGE_MIB, PageSize
 
 CpuModel = Annotated[str, text(r"[A-Za-z0-9_.-]+", "expected the name of a CPU model", "qemu64 or EPYC", 64)]
+CpuFeature = Annotated[str, text(r"[A-Za-z0-9_.-]+", "expected the name of a CPU feature", "pdpe1gb", 64), Words("CPU feature")]
+Purpose = Literal["etcd", "containerd"]
+"""What a disk beside the root disk is for."""
 MAX_MEMORY_MIB = 16 * 1024 * 1024
 
 
@@ -19,6 +24,8 @@ class Cpu(Settings):
     """libvirt's CPU mode; `custom` needs a model; emulation (domain_type qemu) has no host-passthrough."""
     model: CpuModel | None = None
     """CPU model of mode custom, such as qemu64 or EPYC."""
+    features: dict[CpuFeature, Literal["require", "disable"]] = {}
+    """CPU features to have beside the mode's, or to hide from the guest, by libvirt's names."""
 
     def disagreements(self) -> Iterator[Problem]:
         """A model belongs to mode custom."""
@@ -28,26 +35,23 @@ class Cpu(Settings):
             yield Problem("model", f"is {self.model!r}, which mode {self.mode} does not use; remove it or write mode: custom")
 
 
-class Disk(Settings):
-    """Root disk and its QEMU driver. A change replaces the machine."""
+class CpuPolicy(Settings):
+    """Where the vCPUs run. A change replaces the machines."""
 
-    size_gib: Whole = Field(ge=4, le=16384)
-    """Size of the root volume, GiB."""
-    cache: Literal["none", "writeback", "writethrough", "directsync", "unsafe"] = "none"
-    """Host page cache; `none` writes to the device itself, `unsafe` loses data at a power cut."""
-    io: Literal["native", "threads", "io_uring"] = "native"
-    """How QEMU submits I/O; `native` needs cache none or directsync (QEMU: aio=native needs cache.direct=on)."""
-    discard: Literal["unmap", "ignore"] = "unmap"
-    """`unmap` hands freed blocks back to the device."""
-    io_threads: Whole = Field(default=1, ge=0, le=16)
-    """QEMU threads for disk I/O beside the main loop; 0 leaves it there."""
-    queues: Whole = Field(default=1, ge=1, le=64)
-    """virtio-blk queues; not more than vCPUs."""
+    kind: Literal["dedicated", "shared", "emulated"] = "dedicated"
+    """`dedicated`: a host CPU for each vCPU, on cores that nobody else has, all on one NUMA node, memory bound there; `shared`: they float over
+    the hypervisor's shared_cpus; `emulated`: neither pinned nor counted, for labs."""
+    overcommit: Number = Field(default=1.0, ge=1, le=16)
+    """Of kind shared: vCPUs for each shared CPU, at most; the smallest of the sets on a hypervisor counts there. Above 1 machines wait for each other."""
+    threads: Literal["pairs", "alone"] = "pairs"
+    """Of kind dedicated, where cores have several threads: `pairs` puts vCPUs on all threads of its cores; `alone` gives each vCPU a core
+    whose other threads stay idle, for half the machines with the steadiest time."""
 
     def disagreements(self) -> Iterator[Problem]:
-        """Native I/O goes past the page cache."""
-        if self.io == "native" and self.cache not in ("none", "directsync"):
-            yield Problem("cache", f"is {self.cache!r}, allowed with io native: none, directsync; write io: threads or another cache")
+        """Each kind has its own fields."""
+        for name, kind in (("overcommit", "shared"), ("threads", "dedicated")):
+            if self.kind != kind and getattr(self, name) != type(self).model_fields[name].default:
+                yield Problem(name, f"is {getattr(self, name)}, which kind {self.kind} does not use; remove it or write kind: {kind}")
 
 
 class Nic(Settings):
@@ -59,6 +63,8 @@ class Nic(Settings):
     """`vhost` moves packets in the host's kernel; unset leaves the choice to libvirt (vhost where it is there)."""
     rx_queue_size: Literal[256, 512, 1024] | None = None
     """Receive ring, descriptors; 1024 loses fewer packets in bursts."""
+    tx_queue_size: Literal[256, 512, 1024] | None = None
+    """Send ring, descriptors; QEMU keeps 256 for a NIC on a bridge or network of the host."""
 
 
 class Taint(Settings):
@@ -73,7 +79,7 @@ class Taint(Settings):
 
 
 class NodeSet(Settings):
-    """Nodes of one shape. Changing vcpus, memory, disk, cpu or nic replaces each machine, drained first; labels change in place."""
+    """Nodes of one shape. Changing vcpus, memory, disks, cpu or nic replaces each machine, drained first; labels change in place."""
 
     vcpus: Whole = Field(ge=1, le=512)
     """Virtual CPUs of each machine. A change replaces the machines."""
@@ -81,8 +87,20 @@ class NodeSet(Settings):
     """Memory of each machine, MiB. A change replaces the machines."""
     disk: Disk
     """Root disk."""
-    placement: Annotated[tuple[DnsLabel, ...], Distinct] = Field(min_length=1)
-    """Hypervisors that carry the machines, in turn: machine n stands on entry n modulo their number. A change replaces the machines that move."""
+    cpu_policy: CpuPolicy = CpuPolicy()
+    """Where the vCPUs run."""
+    hugepages: PageSize | None = None
+    """Size of the huge pages that the machines' memory is made of, reserved on the hypervisors (topology.numa.hugepages); unset: none.
+    A change replaces the machines."""
+    lock_memory: Flag = False
+    """Keep all memory of the machines in the host's, never swapped (huge pages never are). A change replaces the machines."""
+    placement: Annotated[tuple[DnsLabel, ...], Distinct] | None = Field(default=None, min_length=1)
+    """Hypervisors that may carry the machines, in the order in which they are tried; unset: all."""
+    apart: Literal["hypervisor", "rack", "site"] | None = None
+    """What no two machines of the set may share: refused where it cannot be kept. Unset, they are spread over sites, racks and hypervisors
+    as far as can be."""
+    containerd_disk: DataDisk | None = None
+    """A disk of its own for containerd's images and the containers' layers (/var/lib/containerd); unset: the root disk."""
     first_host: Whole = Field(ge=1, le=2**24)
     """Host number of the first machine in the node network: 11 in 10.20.0.0/24 is 10.20.0.11. The others follow, so growing moves nobody.
     A change replaces the machines."""
@@ -90,10 +108,6 @@ class NodeSet(Settings):
     """CPU that the guest sees."""
     nic: Nic = Nic()
     """The node's NIC."""
-    cpus: CpuSet | None = None
-    """Host CPUs of this set on each of its hypervisors, within machine_cpus; unset takes what the other sets leave, in order.
-    Name them where several sets share a pinned hypervisor: then growing one set moves no pin of another. NUMA is not modelled: choose
-    CPUs of one NUMA node. A change replaces the machines whose pins move."""
     max_unavailable: Whole = Field(default=1, ge=1, le=1000)
     """Machines of this set that may be missing at the same time: built, rebuilt or removed. 1 is safest, more is faster."""
     labels: dict[LabelKey, LabelValue] = {}
@@ -101,15 +115,20 @@ class NodeSet(Settings):
     taints: tuple[Taint, ...] = ()
     """Taints, kept by `up`. A change is made in place."""
 
-    def place(self, index: int) -> str:
-        """Hypervisor of the machine with this index, from 0."""
-        return self.placement[index % len(self.placement)]
+    def data_disks(self) -> dict[Purpose, DataDisk]:
+        """Disks beside the root disk, by what they are for."""
+        return {"containerd": self.containerd_disk} if self.containerd_disk is not None else {}
 
     def disagreements(self) -> Iterator[Problem]:
-        """Queues fit the vCPUs; a taint is there once."""
-        for name, queues in (("disk.queues", self.disk.queues), ("nic.queues", self.nic.queues)):
+        """Queues fit the vCPUs; memory is whole pages; a taint is there once."""
+        data = {f"{purpose}_disk.queues": disk.queues for purpose, disk in self.data_disks().items()}
+        for name, queues in {"disk.queues": self.disk.queues, "nic.queues": self.nic.queues, **data}.items():
             if queues > self.vcpus:
                 yield Problem(name, f"is {queues}, limit {self.vcpus} (vcpus); lower it or add vCPUs")
+        page = PAGE_MIB[self.hugepages] if self.hugepages else 1
+        if self.memory_mib % page:
+            rounded = -(-self.memory_mib // page) * page
+            yield Problem("memory_mib", f"is {self.memory_mib}, limit: a multiple of {page} (hugepages: {self.hugepages}); write {rounded}")
         seen: set[tuple[str, str]] = set()
         for index, taint in enumerate(self.taints):
             if (taint.key, taint.effect) in seen:
@@ -130,6 +149,12 @@ class ControlPlane(NodeSet):
     """Control planes that may be missing at the same time: one, else etcd loses its majority."""
     workloads: Flag = False
     """Ordinary pods may run on the control plane (its taint is left out)."""
+    etcd_disk: DataDisk | None = None
+    """A disk of its own for etcd's data (/var/lib/etcd), whose writes decide how fast the API is; unset: the root disk."""
+
+    def data_disks(self) -> dict[Purpose, DataDisk]:
+        """Disks beside the root disk, by what they are for."""
+        return {**({"etcd": self.etcd_disk} if self.etcd_disk is not None else {}), **super().data_disks()}
 
 
 class WorkerPool(NodeSet):

@@ -9,7 +9,7 @@ from pydantic import Field
 from settings.base import Problem, Settings
 from settings.bgp import Bgp
 from settings.calico import Calico
-from settings.forms import Distinct, Flag, LabelKey, LabelValue, Network, Whole
+from settings.forms import Distinct, Flag, LabelKey, LabelValue, Network, Whole, Words, text
 
 OVERHEAD = {"none": 0, "ipip": 20, "vxlan": 50}
 """Bytes that an encapsulation adds to every packet (outer IPv4; outer Ethernet, IPv4, UDP and VXLAN)."""
@@ -20,6 +20,10 @@ PREFIXES_FOR_LOCAL_SERVICES = 1024
 BLOCKS_BEYOND_NEED = 4
 """A node's blocks may be this many times those that its pods need: pods come and go before blocks are given back."""
 
+Reason = Annotated[
+    str, text(r"\S[^\n\x00]*", "expected one line of text", '"the provider drops packets of addresses it does not know"', 200), Words("text")
+]
+
 
 class Encapsulation(Settings):
     """An outer header around pods' packets, for networks that refuse to carry plain ones. A change is made in place by calico-node; new pods get the new MTU."""
@@ -28,6 +32,13 @@ class Encapsulation(Settings):
     """`none` adds nothing; `ipip` 20 bytes a packet, `vxlan` 50."""
     when: Literal["cross-subnet", "always"] = "cross-subnet"
     """`cross-subnet`: only between nodes of different subnets; `always`: between all nodes."""
+    reason: Reason | None = None
+    """Why the network cannot carry plain packets; the rule no-encapsulation asks for it. A change alters nothing that runs."""
+
+    def disagreements(self) -> Iterator[Problem]:
+        """A reason has something that it is for."""
+        if self.protocol == "none" and self.reason is not None:
+            yield Problem("reason", "is given for an encapsulation, and protocol is none; remove it, or name the protocol")
 
 
 class Pool(Settings):

@@ -21,6 +21,14 @@ def _split(uri: str) -> SplitResult:
     return parts
 
 
+def no_secret(uri: str) -> SplitResult:
+    """The URI's parts, where it can be read and holds no password."""
+    parts = _split(uri)
+    if _holds_password(parts):
+        raise ValueError("holds a password (not shown), allowed: none; remove it and give it by the environment of `pulumi`")
+    return parts
+
+
 def _holds_password(parts: SplitResult) -> bool:
     return parts.password is not None or any("pass" in key.lower() or "token" in key.lower() for key in parse_qs(parts.query))
 

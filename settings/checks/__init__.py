@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from settings.base import Problem
-from settings.checks import bgp, calico, cluster, cpus, dependencies, ingress, machines, networks, pods, risks
+from settings.checks import bgp, calico, cluster, dependencies, ingress, machines, networks, pods, residency, risks, seating
 from settings.checks.sets import path_of
 from settings.machine import count_of
 
@@ -24,17 +24,25 @@ class Check(Protocol):
         ...
 
 
-NODES = frozenset({"name", "hypervisors", "control_plane", "workers", "pod_network"})
-"""Areas that say which nodes there are, and what each is in BGP."""
+SEATS = frozenset({"name", "hypervisors", "control_plane", "workers", "placements"})
+"""Areas that say which machines there are and where they stand."""
+NODES = SEATS | {"pod_network"}
+"""Those, and what each node is in BGP."""
 
 MISTAKES: tuple[tuple[Check, frozenset[str]], ...] = (
-    (machines.placement, frozenset({"hypervisors", "control_plane", "workers"})),
+    (seating.known_hypervisors, frozenset({"hypervisors", "control_plane", "workers"})),
+    (seating.racks, frozenset({"hypervisors", "control_plane", "workers"})),
+    (seating.own_tenants, frozenset({"name", "hypervisors", "control_plane", "workers"})),
+    (seating.seats, SEATS),
     (machines.names, frozenset({"name", "control_plane", "workers", "cluster"})),
-    (machines.residency, frozenset({"residency", "hypervisors"})),
-    (machines.memory, frozenset({"hypervisors", "control_plane", "workers"})),
-    (machines.cpu_modes, frozenset({"hypervisors", "control_plane", "workers"})),
+    (machines.cpu_modes, SEATS),
     (machines.raw_image, frozenset({"hypervisors", "image"})),
-    (cpus.pins, frozenset({"hypervisors", "control_plane", "workers"})),
+    (residency.hypervisors, frozenset({"residency", "hypervisors"})),
+    (residency.image, frozenset({"residency", "image"})),
+    (residency.calico, frozenset({"residency", "pod_network"})),
+    (residency.ingress, frozenset({"residency", "ingress"})),
+    (residency.state_backend, frozenset({"residency", "state_backend"})),
+    (residency.report, frozenset({"residency", "applications"})),
     (networks.overlaps, frozenset({"network", "pod_network", "cluster"})),
     (networks.infrastructure, frozenset({"network", "pod_network", "cluster"})),
     (networks.time_servers, frozenset({"network", "pod_network", "cluster", "node"})),
@@ -65,7 +73,7 @@ MISTAKES: tuple[tuple[Check, frozenset[str]], ...] = (
     (ingress.placement, NODES | {"ingress"}),
     (ingress.expectations, NODES | {"ingress", "node"}),
     (ingress.domain, frozenset({"ingress", "cluster"})),
-    (dependencies.countries, frozenset({"residency", "dependencies"})),
+    (residency.dependencies, frozenset({"residency", "dependencies"})),
     (dependencies.addresses, frozenset({"network", "pod_network", "cluster", "dependencies"})),
 )
 """Each check with the areas that it reads: it runs when those are right in themselves, whatever the others are."""

@@ -14,9 +14,8 @@ PATH = "pod_network.bgp"
 
 
 def known_nodes(environment: "Environment") -> tuple[DeclaredNode, ...]:
-    """The declared nodes; none where a placement names no hypervisor, which has a line of its own."""
-    placements = {place for node_set in environment.node_sets().values() for place in node_set.placement}
-    return tuple(declared_nodes(environment)) if placements <= set(environment.hypervisors) else ()
+    """The declared nodes, as far as they have a seat; what has none has a line of its own."""
+    return tuple(declared_nodes(environment))
 
 
 def some(nodes: list[DeclaredNode]) -> str:
@@ -34,7 +33,7 @@ def matched(environment: "Environment") -> Iterator[Problem]:
     choices |= {f"{PATH}.route_reflectors.{name}.nodes": cluster.nodes for name, cluster in reflecting.items()}
     choices |= {f"{PATH}.route_reflectors.{name}.clients": cluster.clients for name, cluster in reflecting.items()}
     for path, match in choices.items():
-        if nodes and not any(matches(match, node.all_labels) for node in nodes):
+        if nodes and environment.placement.complete and not any(matches(match, node.all_labels) for node in nodes):
             yield Problem(path, "matches no node; name labels that nodes have, such as topology.kubernetes.io/zone, or remove the entry")
 
 

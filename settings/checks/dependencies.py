@@ -1,4 +1,4 @@
-"""What applications depend on, against where it may stand and how nodes reach it."""
+"""What applications depend on, against how nodes reach it and how far away it is."""
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address
@@ -11,14 +11,19 @@ if TYPE_CHECKING:
     from settings.environment import Environment
 
 
-def countries(environment: "Environment") -> Iterator[Problem]:
-    """Dependencies stand in the countries that are allowed: what applications send them leaves the environment."""
-    allowed = ", ".join(environment.residency)
+IMMEDIATE_MS = 100
+"""What people take for an immediate answer (Nielsen, Usability Engineering, 1993); the network should not use it up alone."""
+
+
+def distances(environment: "Environment") -> Iterator[Problem]:
+    """Warnings where the way to a dependency and back, call after call, is what a user waits for."""
     for name, dependency in environment.dependencies.items():
-        if dependency.country not in environment.residency:
+        if dependency.budget_ms > IMMEDIATE_MS:
+            calls = f"{dependency.serial_calls} calls" if dependency.serial_calls > 1 else "1 call"
             yield Problem(
-                f"dependencies.{name}.country",
-                f"is {dependency.country!r}, allowed by residency: {allowed}; use one that stands there or widen residency",
+                f"dependencies.{name}",
+                f"costs every request {dependency.budget_ms:g} ms on the way alone: {calls} of {dependency.round_trip_ms:g} ms, one after the other, "
+                f"limit of what feels immediate: {IMMEDIATE_MS} ms; ask for more in one call, or use one that is nearer",
             )
 
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from settings.base import Problem
-from settings.checks.cpus import unsteady
+from settings.checks.dependencies import distances
 from settings.checks.ingress_risks import ingress_risks
 from settings.checks.pod_risks import pod_risks
+from settings.checks.seating_risks import seating_risks
 from settings.checks.sets import path_of, populated
 from settings.cluster import NEWEST_TESTED, NODE_PORTS_FLAG, OCCUPIED_PORTS
 from settings.hypervisor import StoragePool
@@ -23,15 +24,15 @@ def risks(environment: "Environment") -> list[Problem]:
         _hypervisors,
         _shared_hosts,
         _pools,
-        unsteady,
+        seating_risks,
         _disks,
-        _spread,
         _unavailability,
         _nowhere,
         _cluster,
         _image,
         _conntrack,
         _time,
+        distances,
         pod_risks,
         ingress_risks,
     )
@@ -39,7 +40,7 @@ def risks(environment: "Environment") -> list[Problem]:
 
 
 def _hypervisors(environment: "Environment") -> Iterator[Problem]:
-    used = {node_set.place(index) for node_set in environment.node_sets().values() for index in range(count_of(node_set))}
+    used = {seat.host for seat in environment.placement.seats}
     for name, hypervisor in environment.hypervisors.items():
         path = f"hypervisors.{name}"
         if name not in used:
@@ -48,8 +49,6 @@ def _hypervisors(environment: "Environment") -> Iterator[Problem]:
             yield Problem(f"{path}.domain_type", "is qemu: machines are emulated, ten times slower; use kvm for production")
         if hypervisor.uri.startswith("qemu+tcp:"):
             yield Problem(f"{path}.uri", "uses qemu+tcp, neither encrypted nor signed; use qemu+ssh or qemu+tls")
-        if hypervisor.machine_cpus and not hypervisor.emulator_cpus:
-            yield Problem(f"{path}.emulator_cpus", "is missing: QEMU's own threads may take the machines' CPUs; name CPUs outside machine_cpus")
 
 
 def _shared_hosts(environment: "Environment") -> Iterator[Problem]:
@@ -78,14 +77,6 @@ def _disks(environment: "Environment") -> Iterator[Problem]:
     for name, node_set in environment.node_sets().items():
         if node_set.disk.cache == "unsafe":
             yield Problem(f"{path_of(name)}.disk.cache", "is unsafe: a power cut of the hypervisor loses the disk; use none for production")
-
-
-def _spread(environment: "Environment") -> Iterator[Problem]:
-    control_plane = environment.control_plane
-    spread = {control_plane.place(index) for index in range(control_plane.count)}
-    if len(spread) < control_plane.count:
-        places = "1 hypervisor" if len(spread) == 1 else f"{len(spread)} hypervisors"
-        yield Problem("control_plane.placement", f"puts 3 control planes on {places}: losing one may lose etcd's majority; name three")
 
 
 def _unavailability(environment: "Environment") -> Iterator[Problem]:

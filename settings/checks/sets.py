@@ -14,11 +14,6 @@ def path_of(name: str) -> str:
     return "control_plane" if name == "cp" else f"workers.{name}"
 
 
-def machines_on(node_set: NodeSet, hypervisor: str) -> int:
-    """Number of the set's machines that one hypervisor carries."""
-    return sum(node_set.place(index) == hypervisor for index in range(count_of(node_set)))
-
-
 def populated(environment: "Environment") -> Iterator[tuple[str, NodeSet]]:
     """Path and settings of each set that has a machine."""
     for name, node_set in environment.node_sets().items():

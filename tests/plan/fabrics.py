@@ -33,6 +33,7 @@ def _hypervisor(site: str) -> Tree:
         "location": {"country": "NO", "site": site},
         "network": {"bridge": "br0"},
         "pool": {"name": "default", "kind": "dir"},
+        "topology": {"numa": [{"threads": ["0-1023"], "memory_mib": 16 * 2**20}]},
     }
 
 

@@ -170,7 +170,8 @@ def test_what_is_right_warns_of_nothing(pods: str) -> None:
 
 def test_a_mesh_warns_above_a_hundred_nodes() -> None:
     def mesh(workers: int) -> list[str]:
-        return warnings({}, workers={"worker": {"count": workers}})
+        emulated, unknown = {"cpu_policy": {"kind": "emulated"}}, {"topology": None, "reserved_cpus": None}
+        return warnings({}, hypervisors={"kvm1": unknown}, control_plane=emulated, workers={"worker": {"count": workers, **emulated}})
 
     assert mesh(99) == []
     assert mesh(100) == [

@@ -7,7 +7,6 @@ import pytest
 
 import plan
 from settings import load
-from settings.forms import parse_cpu_set
 from tests.settings.documents import ROOT, STACKS, stack
 
 OSLO = ROOT / "stacks" / "Pulumi.example-oslo.yaml"
@@ -41,9 +40,11 @@ def test_the_example_is_spread_evenly_over_its_hypervisors() -> None:
 def test_the_example_pins_every_vcpu_away_from_qemu() -> None:
     made = plan.make(load(stack(OSLO)))
     for name, hypervisor in made.settings.hypervisors.items():
-        pins = [cpu for node in made.nodes_on(name) for cpu in node.cpu_pins]
+        pins = [cpu for node in made.nodes_on(name) for cpu in node.own_cpus]
         assert len(pins) == len(set(pins)) == sum(node.vcpus for node in made.nodes_on(name))
-        assert not set(pins) & set(parse_cpu_set(hypervisor.emulator_cpus or ""))
+        assert hypervisor.reserved
+        assert not set(pins) & hypervisor.reserved
+        assert all(set(node.emulator_cpus) <= hypervisor.reserved for node in made.nodes_on(name))
 
 
 def test_the_examples_nodes_peer_with_the_routers_of_their_site_and_with_reflectors_in_all() -> None:

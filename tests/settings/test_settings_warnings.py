@@ -9,11 +9,16 @@ from tests.settings.documents import minimal
 
 NFTABLES: dict[str, Any] = {"mode": "nftables"}
 WORKER = {"count": 1, "vcpus": 1, "memory_mib": 16384, "disk": {"size_gib": 20}, "placement": ["kvm1"]}
+NUMA = {"threads": ["0-63"], "memory_mib": 262144}
+LOCATION = {"country": "NO", "site": "oslo"}
+ETCD_DRIVES = {"one": {"kind": "nvme", "address": "0000:41:00.0", "size_gib": 400}}
 KVM2 = {
     "uri": "qemu+ssh://root@kvm2.example/system",
-    "location": {"country": "NO", "site": "oslo"},
+    "location": LOCATION,
     "network": {"bridge": "br0"},
     "pool": {"name": "default", "kind": "dir"},
+    "topology": {"numa": [NUMA]},
+    "reserved_cpus": "0",
 }
 
 
@@ -34,20 +39,67 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"kube_proxy": {"mode": "nftables", "ipvs": {"scheduler": "lc"}}},
         "kube_proxy.ipvs: is ignored in mode nftables; remove it, or set kube_proxy.rules instead",
     ),
-    "unused hypervisor": ({"hypervisors": {"kvm2": KVM2}}, "hypervisors.kvm2: carries no machine; name it in a placement or remove it"),
+    "unused hypervisor": (
+        {"hypervisors": {"kvm2": KVM2}, "control_plane": {"placement": ["kvm1"]}, "workers": {"worker": {"placement": ["kvm1"]}}},
+        "hypervisors.kvm2: carries no machine; name it in a placement or remove it",
+    ),
     "unencrypted libvirt": (
         {"hypervisors": {"kvm1": {"uri": "qemu+tcp://kvm1/system"}}},
         "hypervisors.kvm1.uri: uses qemu+tcp, neither encrypted nor signed; use qemu+ssh or qemu+tls",
     ),
     "no CPUs for QEMU": (
-        {"hypervisors": {"kvm1": {"machine_cpus": "2-20"}}, "control_plane": {"cpus": "2-3"}},
-        "hypervisors.kvm1.emulator_cpus: is missing: QEMU's own threads may take the machines' CPUs; name CPUs outside machine_cpus",
+        {"hypervisors": {"kvm1": {"reserved_cpus": None}}},
+        "hypervisors.kvm1.reserved_cpus: is missing: the host and QEMU's own threads take the machines' CPUs; name a core of each NUMA node",
     ),
-    "pins that move": (
-        {"hypervisors": {"kvm1": {"machine_cpus": "2-20", "emulator_cpus": "0-1"}}},
+    "seats that move": (
+        {"workers": {"other": {**WORKER, "first_host": 41}}},
         (
-            "hypervisors.kvm1.machine_cpus: is shared by control_plane and workers.worker without cpus of their own: "
-            "growing an earlier one replaces machines of the later ones; name cpus for each"
+            "placements: has no cpus of small-cp-1 and 3 more: another count of workers.worker replaces machines of workers.other; "
+            "record where they stand (python -m ops plan --record)"
+        ),
+    ),
+    "a record of nobody": (
+        {"placements": {"small-worker-3": {"hypervisor": "kvm1"}}},
+        "placements.small-worker-3: is the seat of no machine; remove it, or correct the name",
+    ),
+    "a tenant that floats": (
+        {"hypervisors": {"kvm1": {"tenants": {"db": {"vcpus": 8, "memory_mib": 8192}}}}},
+        (
+            "hypervisors.kvm1.tenants.db.cpus: is unset: it runs on the machines' CPUs too and takes their time; give it CPUs of its own "
+            "(virsh vcpupin db VCPU CPUS --live --config), then describe the host anew"
+        ),
+    ),
+    "emulated beside dedicated": (
+        {"workers": {"worker": {"cpu_policy": {"kind": "emulated"}}}},
+        (
+            "workers.worker.cpu_policy.kind: is emulated on kvm1, where others have CPUs of their own: it runs on those too and takes their time; "
+            "place it elsewhere, or write shared"
+        ),
+    ),
+    "more vCPUs than CPUs": (
+        {"hypervisors": {"kvm1": {"shared_cpus": "2-7"}}, "workers": {"worker": {"cpu_policy": {"kind": "shared", "overcommit": 1.5}}}},
+        ("workers.worker.cpu_policy.overcommit: is 1.5: when all are busy a vCPU runs 67% of the time, and packets wait for the rest; write 1.0"),
+    ),
+    "a drive by a name that moves": (
+        {"hypervisors": {"kvm1": {"drives": {"one": {"kind": "block", "device": "/dev/nvme1n1", "size_gib": 100}}}}},
+        "hypervisors.kvm1.drives.one.device: is /dev/nvme1n1, which may be another drive after a boot; name it by /dev/disk/by-id/",
+    ),
+    "huge pages for nobody": (
+        {"hypervisors": {"kvm1": {"topology": {"numa": [{**NUMA, "hugepages": {"1G": 64}}]}}}},
+        (
+            "hypervisors.kvm1.topology.numa: reserves 64 huge pages of 1G, and no machine there uses any; "
+            "write hugepages: 1G in a set, or reserve none"
+        ),
+    ),
+    "a send ring that QEMU does not have": (
+        {"workers": {"worker": {"nic": {"tx_queue_size": 1024}}}},
+        "workers.worker.nic.tx_queue_size: is 1024, and QEMU keeps 256 for a NIC on a bridge or network of the host; remove it",
+    ),
+    "a dependency far away": (
+        {"dependencies": {"db": {"host": "db.example", "port": 5432, "country": "NO", "round_trip_ms": 25, "serial_calls": 10}}},
+        (
+            "dependencies.db: costs every request 250 ms on the way alone: 10 calls of 25 ms, one after the other, "
+            "limit of what feels immediate: 100 ms; ask for more in one call, or use one that is nearer"
         ),
     ),
     "adopted pool with a path": (
@@ -61,6 +113,22 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "control planes together": (
         {"control_plane": {"count": 3}},
         "control_plane.placement: puts 3 control planes on 1 hypervisor: losing one may lose etcd's majority; name three",
+    ),
+    "control planes in one rack of two": (
+        {
+            "hypervisors": {
+                "kvm1": {"location": {"rack": "a"}, "drives": ETCD_DRIVES},
+                "kvm2": {**KVM2, "location": {**LOCATION, "rack": "a"}, "drives": ETCD_DRIVES},
+                "kvm3": {**KVM2, "uri": "qemu+ssh://root@kvm3/system", "location": {**LOCATION, "rack": "a"}, "drives": ETCD_DRIVES},
+                "kvm4": {**KVM2, "uri": "qemu+ssh://root@kvm4/system", "location": {**LOCATION, "rack": "b"}},
+            },
+            "control_plane": {"count": 3, "etcd_disk": {"kind": "drive", "of": "nvme"}},
+            "workers": {"worker": {"count": 4, "first_host": 41}},
+        },
+        (
+            "control_plane.placement: puts 3 control planes in 1 of 2 racks: losing one may lose etcd's majority; "
+            "make room in the others, or write apart: rack"
+        ),
     ),
     "whole pool at once": (
         {"workers": {"worker": {"max_unavailable": 2}}},
@@ -118,7 +186,7 @@ def test_emulation_warns_for_each_hypervisor() -> None:
 def test_one_host_under_two_names_warns() -> None:
     twin = {**KVM2, "uri": "qemu+ssh://root@kvm1.example/system/"}
     pool = {**WORKER, "placement": ["kvm2"], "first_host": 41}
-    assert warnings(hypervisors={"kvm2": twin}, workers={"other": pool}) == [
+    assert warnings(hypervisors={"kvm2": twin}, workers={"worker": {"placement": ["kvm1"]}, "other": pool}) == [
         "hypervisors.kvm2.uri: is the same as hypervisors.kvm1.uri: one host counted twice; make them one, or correct the URI"
     ]
 
