@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 
 from plan import NodePlan, Plan
-from render import kubeadm, node_files
+from plan.disks import MOUNT_POINTS
+from render import data_disks, kubeadm, node_files
 from render.kube_proxy import METRICS_PORT
 from render.text import fill
 from settings.bgp import REFLECTOR_LABEL
@@ -23,7 +24,9 @@ _KUBELET_PORT = "Port-10250"
 
 
 def prepare(plan: Plan, node: NodePlan, *, authorized_key: str) -> str:
-    """Everything below Kubernetes: files, modules, connection tracking, sysctls, containerd, time, keepalived. No secret in it."""
+    """Everything below Kubernetes: files, modules, connection tracking, sysctls, disks, containerd, time, keepalived. No secret in it."""
+    disks = data_disks.data_disks(node)
+    declared = {disk.purpose for disk in disks}
     return fill(
         "prepare.sh.j2",
         name=node.name,
@@ -37,6 +40,11 @@ def prepare(plan: Plan, node: NodePlan, *, authorized_key: str) -> str:
         conn_tab_bits=node_files.conn_tab_bits(plan),
         sysctls=node_files.sysctls(plan),
         keepalived=node_files.holds_endpoint(plan, node),
+        disks=disks,
+        unit_files=tuple(data_disks.unit_files(node)),
+        undeclared=[(purpose, data_disks.unit_of(place)) for purpose, place in MOUNT_POINTS.items() if purpose not in declared],
+        units=data_disks.UNITS,
+        unfinished=data_disks.UNFINISHED,
     )
 
 

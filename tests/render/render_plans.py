@@ -16,7 +16,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEnvironmentsOwnKey underlay"
 
 FULL: dict[str, Any] = {
     "name": "oslo",
-    "residency": ["NO"],
+    "residency": {"countries": ["NO"], "places": {"registry.example": "NO", "mirror.example": "NO"}},
     "hypervisors": {
         name: {
             "uri": f"qemu+ssh://root@{name}/system",
@@ -24,9 +24,8 @@ FULL: dict[str, Any] = {
             "network": {"bridge": "br0"},
             "pool": {"name": "nvme", "kind": "logical"},
             "files_pool": {"name": "default", "kind": "dir"},
-            "machine_cpus": "4-31",
-            "emulator_cpus": "2-3",
-            "hugepages": "1G",
+            "topology": {"numa": [{"threads": ["0-31"], "memory_mib": 131072, "hugepages": {"1G": 96}}]},
+            "reserved_cpus": "0-3",
         }
         for number, name in enumerate(("kvm-a", "kvm-b", "kvm-c"), 1)
     },
@@ -38,7 +37,7 @@ FULL: dict[str, Any] = {
         "memory_mib": 8192,
         "disk": {"size_gib": 40, "io": "native", "io_threads": 2, "queues": 4},
         "nic": {"queues": 4, "driver": "vhost", "rx_queue_size": 1024},
-        "placement": ["kvm-a", "kvm-b", "kvm-c"],
+        "hugepages": "1G",
         "first_host": 11,
     },
     "workers": {
@@ -47,6 +46,7 @@ FULL: dict[str, Any] = {
             "vcpus": 8,
             "memory_mib": 16384,
             "disk": {"size_gib": 80, "io": "io_uring"},
+            "hugepages": "1G",
             "placement": ["kvm-a", "kvm-b"],
             "first_host": 21,
             "labels": {"example.net/tier": "web"},

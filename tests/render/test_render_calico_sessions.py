@@ -48,8 +48,13 @@ def ends(network: Plan) -> Iterator[tuple[str, str, int]]:
             continue
         assert "asNumber" not in spec, "Calico takes the AS of the chosen nodes, and refuses one here"
         remote = [node for node in network.nodes if chosen(spec["peerSelector"], labels_of(node))]
-        pairs = {(here.name, there) for one, other in ((local, remote), (remote, local)) for here in one for there in other if here is not there}
-        yield from ((name, str(there.address), systems[there.name]) for name, there in pairs)
+        yield from {
+            (here.name, str(there.address), systems[there.name])
+            for one, other in ((local, remote), (remote, local))
+            for here in one
+            for there in other
+            if here is not there
+        }
 
 
 @pytest.mark.parametrize("name", NETWORKS)

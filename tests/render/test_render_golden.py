@@ -7,20 +7,31 @@ import pytest
 import yaml
 from render_plans import CA_HASH, KEY, TOKEN, full, lab, node
 
-from render import domain, kube_proxy, kubeadm, node_files, scripts, seed
+from render import data_disks, domain, kube_proxy, kubeadm, node_files, scripts, seed
 
 Golden = Callable[[str, str], None]
 FULL = full()
 CP = node(FULL, "cp-2")
 WEB = node(FULL, "web-1")
 LAB = lab()
+DRIVES = {"fast": {"kind": "nvme", "address": "0000:41:00.0", "size_gib": 894}}
+DISKS = full(
+    control_plane__etcd_disk={"kind": "drive", "of": "nvme", "queues": 4},
+    control_plane__containerd_disk={"kind": "volume", "size_gib": 60, "io": "io_uring", "queue_size": 512},
+    control_plane__lock_memory=True,
+    **{f"hypervisors__{name}__drives": DRIVES for name in ("kvm-a", "kvm-b", "kvm-c")},
+)
 
 TEXTS: dict[str, Callable[[], str]] = {
     "seed-user-data.yaml": lambda: seed.user_data(CP, host_key="PRIVATE\nHOST\nKEY\n", host_key_public="ssh-ed25519 HOSTKEY\n", authorized_key=KEY),
     "seed-meta-data.yaml": lambda: seed.meta_data(CP),
     "seed-network-config.yaml": lambda: seed.network_config(FULL, CP),
-    "domain-kvm-pinned.xslt": lambda: domain.domain_xslt(CP, FULL.settings.hypervisors[CP.hypervisor]),
-    "domain-emulated.xslt": lambda: domain.domain_xslt(LAB.nodes[0], LAB.settings.hypervisors["local"]),
+    "domain-kvm-pinned.xslt": lambda: domain.domain_xslt(CP, FULL.settings.hypervisors[CP.hypervisor], environment="oslo"),
+    "domain-emulated.xslt": lambda: domain.domain_xslt(LAB.nodes[0], LAB.settings.hypervisors["local"], environment="lab"),
+    "domain-data-disks.xslt": lambda: domain.domain_xslt(DISKS.nodes[0], DISKS.settings.hypervisors[DISKS.nodes[0].hypervisor], environment="oslo"),
+    "node-mount-etcd.mount": lambda: next(data_disks.unit_files(DISKS.nodes[0])).text,
+    "node-kubelet-disks.conf": lambda: list(data_disks.unit_files(DISKS.nodes[0]))[2].text,
+    "script-prepare-data-disks.sh": lambda: scripts.prepare(DISKS, DISKS.nodes[0], authorized_key=KEY),
     "kubeadm-init.yaml": lambda: kubeadm.init_config(FULL, FULL.nodes[0], token=TOKEN),
     "kubeadm-init-lab.yaml": lambda: kubeadm.init_config(LAB, LAB.nodes[0], token=TOKEN),
     "kubeadm-join-control-plane.yaml": lambda: kubeadm.join_config(FULL, CP, token=TOKEN, ca_hash=CA_HASH),

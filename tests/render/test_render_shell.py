@@ -10,6 +10,7 @@ from plan import NodePlan, Plan
 from render import node_files, scripts
 
 FULL, LAB = full(), lab()
+DISKS = full(control_plane__etcd_disk={"kind": "volume", "size_gib": 8}, control_plane__containerd_disk={"kind": "volume", "size_gib": 60})
 
 
 def run(*command: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -17,7 +18,7 @@ def run(*command: str, stdin: str | None = None) -> subprocess.CompletedProcess[
 
 
 def shell_texts() -> dict[str, str]:
-    plans = (FULL, LAB, full(kube_proxy__mode="nftables"), full(kube_proxy__mode="iptables"))
+    plans = (FULL, LAB, DISKS, full(kube_proxy__mode="nftables"), full(kube_proxy__mode="iptables"))
     return {f"{each.name}-{name}": text for plan in plans for each in plan.nodes for name, text in scripts_of(plan, each).items()}
 
 
@@ -44,6 +45,7 @@ def test_bash_reads_every_script() -> None:
 def test_shellcheck_finds_nothing(program: Callable[[str], str], tmp_path: Path) -> None:
     # every kind of script once: a control plane's, a joining worker's, each mode's `ready`
     kinds = {**scripts_of(FULL, FULL.nodes[0]), "join": scripts_of(FULL, node(FULL, "web-1"))["kubeadm"]}
+    kinds["prepare-disks"] = scripts_of(DISKS, DISKS.nodes[0])["prepare"]
     for mode in ("nftables", "iptables"):
         plan = full(kube_proxy__mode=mode)
         kinds |= {name: text for name, text in scripts_of(plan, plan.nodes[0]).items() if name.startswith("ready")}

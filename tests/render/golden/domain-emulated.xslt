@@ -9,8 +9,13 @@
   <xsl:template match="/domain">
     <xsl:copy>
       <xsl:apply-templates select="@*"/>
-      <xsl:apply-templates select="node()[not(self::memoryBacking or self::cputune or self::iothreads or self::clock or self::cpu)]"/>
-      <cpu mode="custom" match="exact" check="none"><model fallback="forbid">qemu64</model></cpu>
+      <xsl:apply-templates select="node()[not(self::metadata or self::cpu or self::memoryBacking or self::numatune or self::cputune or self::iothreads or self::clock)]"/>
+      <metadata>
+        <underlay:machine xmlns:underlay="https://underlay.dev/libvirt/1" environment="lab" node="lab-cp-1" cpu-policy="emulated"/>
+      </metadata>
+      <cpu mode="custom" match="exact" check="none">
+        <model fallback="forbid">qemu64</model>
+      </cpu>
       <clock offset="utc">
         <timer name="rtc" tickpolicy="catchup"/>
         <timer name="pit" tickpolicy="delay"/>

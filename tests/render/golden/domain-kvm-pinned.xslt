@@ -9,17 +9,27 @@
   <xsl:template match="/domain">
     <xsl:copy>
       <xsl:apply-templates select="@*"/>
-      <xsl:apply-templates select="node()[not(self::memoryBacking or self::cputune or self::iothreads or self::clock)]"/>
+      <xsl:apply-templates select="node()[not(self::metadata or self::cpu or self::memoryBacking or self::numatune or self::cputune or self::iothreads or self::clock)]"/>
+      <metadata>
+        <underlay:machine xmlns:underlay="https://underlay.dev/libvirt/1" environment="oslo" node="oslo-cp-2" cpu-policy="dedicated"/>
+      </metadata>
+      <cpu mode="host-passthrough">
+        <topology sockets="1" cores="4" threads="1"/>
+      </cpu>
       <iothreads>2</iothreads>
-      <memoryBacking><hugepages><page size="1048576" unit="KiB"/></hugepages><nosharepages/></memoryBacking>
+      <memoryBacking>
+        <hugepages><page size="1048576" unit="KiB"/></hugepages>
+        <nosharepages/>
+      </memoryBacking>
+      <numatune><memory mode="strict" nodeset="0"/></numatune>
       <cputune>
         <vcpupin vcpu="0" cpuset="4"/>
         <vcpupin vcpu="1" cpuset="5"/>
         <vcpupin vcpu="2" cpuset="6"/>
         <vcpupin vcpu="3" cpuset="7"/>
-        <emulatorpin cpuset="2-3"/>
-        <iothreadpin iothread="1" cpuset="2-3"/>
-        <iothreadpin iothread="2" cpuset="2-3"/>
+        <emulatorpin cpuset="0-3"/>
+        <iothreadpin iothread="1" cpuset="0-3"/>
+        <iothreadpin iothread="2" cpuset="0-3"/>
       </cputune>
       <clock offset="utc">
         <timer name="rtc" tickpolicy="catchup"/>
@@ -50,7 +60,7 @@
       <xsl:attribute name="io">native</xsl:attribute>
       <xsl:attribute name="discard">unmap</xsl:attribute>
       <xsl:attribute name="queues">4</xsl:attribute>
-      <xsl:attribute name="iothread">1</xsl:attribute>
+      <iothreads><iothread id="1"/><iothread id="2"/></iothreads>
     </xsl:copy>
   </xsl:template>
 
@@ -78,7 +88,7 @@
   <xsl:template match="/domain/devices/interface">
     <xsl:copy>
       <xsl:apply-templates select="@*|node()[not(self::driver)]"/>
-      <driver><xsl:attribute name="name">vhost</xsl:attribute><xsl:attribute name="queues">4</xsl:attribute><xsl:attribute name="rx_queue_size">1024</xsl:attribute></driver>
+      <driver name="vhost" queues="4" rx_queue_size="1024"/>
     </xsl:copy>
   </xsl:template>
 </xsl:stylesheet>

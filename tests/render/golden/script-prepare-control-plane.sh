@@ -92,6 +92,12 @@ put() {
   step "turn swap off"
   turn_swap_off
 
+  step "find disks"
+  [[ ! -e /etc/systemd/system/var-lib-etcd.mount ]] ||
+    fail "the data of etcd is on a disk that is declared no longer: declare etcd_disk again, or replace this node's root volume"
+  [[ ! -e /etc/systemd/system/var-lib-containerd.mount ]] ||
+    fail "the data of containerd is on a disk that is declared no longer: declare containerd_disk again, or replace this node's root volume"
+
   step "start containerd" unit:containerd
   restart_if_changed containerd
   [[ -S /run/containerd/containerd.sock ]] || fail "containerd runs without its socket /run/containerd/containerd.sock"
