@@ -25,21 +25,30 @@ class AuthoritiesArgs:
     plan: Plan
 
 
-class Authority(pulumi.ComponentResource):
-    """A key and its self-signed CA certificate, both protected: replacing them cuts every node off."""
+@dataclass(frozen=True, kw_only=True)
+class AuthorityArgs:
+    """What one authority is called, how long it lives, and whether it may go."""
 
-    def __init__(self, name: str, common_name: str, days: int, opts: ResourceOptions | None = None) -> None:
+    common_name: str
+    days: int
+    protect: bool
+
+
+class Authority(pulumi.ComponentResource):
+    """A key and its self-signed CA certificate, both protected (protection.authorities): replacing them cuts every node off."""
+
+    def __init__(self, name: str, args: AuthorityArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("underlay:authorities:Authority", name, None, opts)
-        keep = ResourceOptions(parent=self, protect=True)
+        keep = ResourceOptions(parent=self, protect=args.protect)
         key = tls.PrivateKey(f"{name}-key", algorithm="ECDSA", ecdsa_curve="P256", opts=keep)
         certificate = tls.SelfSignedCert(
             f"{name}-certificate",
             private_key_pem=key.private_key_pem,
-            subject=tls.SelfSignedCertSubjectArgs(common_name=common_name),
+            subject=tls.SelfSignedCertSubjectArgs(common_name=args.common_name),
             is_ca_certificate=True,
             set_subject_key_id=True,
             allowed_uses=list(CA_USES),
-            validity_period_hours=days * HOURS_PER_DAY,
+            validity_period_hours=args.days * HOURS_PER_DAY,
             opts=keep,
         )
         self.key_pem: pulumi.Output[str] = key.private_key_pem
@@ -59,10 +68,15 @@ class Authorities(pulumi.ComponentResource):
         plan = args.plan
         days = plan.settings.cluster.certificates.authority_days
         own = ResourceOptions(parent=self)
-        keep = ResourceOptions(parent=self, protect=True)
-        self.cluster_ca = Authority(f"{name}-cluster-ca", "kubernetes", days, own)
-        self.etcd_ca = Authority(f"{name}-etcd-ca", "etcd-ca", days, own)
-        self.front_proxy_ca = Authority(f"{name}-front-proxy-ca", "front-proxy-ca", days, own)
+        protect = plan.settings.protection.authorities
+        keep = ResourceOptions(parent=self, protect=protect)
+
+        def authority(kind: str, common_name: str) -> Authority:
+            return Authority(f"{name}-{kind}", AuthorityArgs(common_name=common_name, days=days, protect=protect), own)
+
+        self.cluster_ca = authority("cluster-ca", "kubernetes")
+        self.etcd_ca = authority("etcd-ca", "etcd-ca")
+        self.front_proxy_ca = authority("front-proxy-ca", "front-proxy-ca")
         self._service_accounts = tls.PrivateKey(f"{name}-service-accounts-key", algorithm="ECDSA", ecdsa_curve="P256", opts=keep)
         self._encryption = random.RandomBytes(f"{name}-encryption-key", length=32, opts=keep)
         operator = tls.PrivateKey(f"{name}-operator-key", algorithm="ED25519", opts=own)

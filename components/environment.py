@@ -10,6 +10,7 @@ import pulumi_command as command
 import pulumi_kubernetes as kubernetes
 from pulumi import Output, ResourceOptions
 
+from components import facts
 from components.authorities import Authorities, AuthoritiesArgs
 from components.behind import behind
 from components.calico import Calico, CalicoArgs, Manifests
@@ -40,14 +41,12 @@ class Environment(pulumi.ComponentResource):
     """Authorities, hypervisors, machines, nodes, kube-proxy, the pods' network and the ingress controller of one environment."""
 
     def __init__(self, name: str, args: EnvironmentArgs, opts: ResourceOptions | None = None) -> None:
-        super().__init__("underlay:index:Environment", name, None, opts)
         plan = args.plan
+        super().__init__("underlay:index:Environment", name, facts.of_environment(plan), opts)
         self._plan, self._args, self._own = plan, args, ResourceOptions(parent=self)
         self.authorities = Authorities(name, AuthoritiesArgs(plan=plan), self._own)
         self._hypervisors = {
-            key: Hypervisor(f"{name}-{key}", HypervisorArgs(environment=name, settings=host, image=plan.settings.image), self._own)
-            for key, host in plan.settings.hypervisors.items()
-            if plan.nodes_on(key)
+            key: Hypervisor(f"{name}-{key}", HypervisorArgs(plan=plan, key=key), self._own) for key in plan.settings.hypervisors if plan.nodes_on(key)
         }
         self.nodes: dict[str, Node] = {}
         self._machines: dict[str, Machine] = {}

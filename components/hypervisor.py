@@ -8,37 +8,38 @@ import pulumi
 import pulumi_libvirt as libvirt
 from pulumi import ResourceOptions
 
-from settings.environment import Image
-from settings.hypervisor import Hypervisor as HypervisorSettings
+from components import facts
+from components.neighbours import Neighbours
+from plan import Plan
 from settings.hypervisor import StoragePool
 
 
 @dataclass(frozen=True, kw_only=True)
 class HypervisorArgs:
-    """A hypervisor's settings and the node image that it shall hold."""
+    """The plan, and the key of the hypervisor in its settings."""
 
-    environment: str
-    settings: HypervisorSettings
-    image: Image
+    plan: Plan
+    key: str
 
 
 class Hypervisor(pulumi.ComponentResource):
     """One libvirt host. A changed image name uploads a new image beside the old one and replaces the machines."""
 
     def __init__(self, name: str, args: HypervisorArgs, opts: ResourceOptions | None = None) -> None:
-        super().__init__("underlay:compute:Hypervisor", name, None, opts)
-        self.settings = args.settings
-        self.provider = libvirt.Provider(f"{name}-libvirt", uri=args.settings.uri, opts=ResourceOptions(parent=self))
+        settings, image = args.plan.settings.hypervisors[args.key], args.plan.settings.image
+        super().__init__("underlay:compute:Hypervisor", name, facts.of_hypervisor(args.key, settings), opts)
+        self.settings = settings
+        self.neighbours = Neighbours(name, args.plan, args.key)
+        self.provider = libvirt.Provider(f"{name}-libvirt", uri=settings.uri, opts=ResourceOptions(parent=self))
         self._children = ResourceOptions(parent=self, provider=self.provider)
-        self.pool: pulumi.Input[str] = self._pool(f"{name}-pool", args.settings.pool)
-        files_pool = args.settings.files_pool
-        self.files_pool: pulumi.Input[str] = self._pool(f"{name}-files-pool", files_pool) if files_pool else self.pool
-        self._environment = args.environment
+        self.pool: pulumi.Input[str] = self._pool(f"{name}-pool", settings.pool)
+        self.files_pool: pulumi.Input[str] = self._pool(f"{name}-files-pool", settings.files_pool) if settings.files_pool else self.pool
+        self._environment = args.plan.settings.name
         self.base: libvirt.Volume | None = None
-        if args.settings.pool.kind == "dir":
-            self.base = self._upload(f"{name}-image", args.image.source, self.pool, "qcow2")
-        self.kernel = self._upload(f"{name}-kernel", args.image.kernel, self.files_pool, "raw") if args.image.kernel else None
-        self.initrd = self._upload(f"{name}-initrd", args.image.initrd, self.files_pool, "raw") if args.image.initrd else None
+        if settings.pool.kind == "dir":
+            self.base = self._upload(f"{name}-image", image.source, self.pool, "qcow2")
+        self.kernel = self._upload(f"{name}-kernel", image.kernel, self.files_pool, "raw") if image.kernel else None
+        self.initrd = self._upload(f"{name}-initrd", image.initrd, self.files_pool, "raw") if image.initrd else None
         self.register_outputs({})
 
     def _pool(self, name: str, pool: StoragePool) -> pulumi.Input[str]:

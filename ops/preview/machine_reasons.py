@@ -19,11 +19,16 @@ _FIELDS: Final = {
     "initrd": ("initrd", ""),
 }
 _DRIVERS: Final = (
+    (r"underlay:machine", "CPU policy"),
     (r"vcpupin|emulatorpin|iothreadpin|cputune", "CPU pins"),
+    (r"numatune", "NUMA node"),
     (r"hugepages|memoryBacking|page size|nosharepages", "huge pages"),
-    (r"<cpu mode|<model", "CPU model"),
-    (r'"cache"|"io"|"discard"|"iothread"|<iothreads', "disk driver"),
-    (r"<driver|rx_queue_size|interface", "NIC driver"),
+    (r"<locked", "memory locking"),
+    (r"<cpu mode|<model|<feature", "CPU model"),
+    (r"<topology", "guest topology"),
+    (r"<disk |<serial>|<hostdev|<source", "data disks"),
+    (r'"cache"|"io"|"discard"|"iothread"|"queue_size"|<iothreads|<iothread |<driver name="qemu"', "disk driver"),
+    (r'<driver(?! name="qemu")|rx_queue_size|interface', "NIC driver"),
 )
 """What a changed line of the domain's stylesheet (render/templates/domain.xslt.j2) is about; `queues` is in both drivers."""
 

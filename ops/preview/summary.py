@@ -139,9 +139,22 @@ def _kind(change: Change) -> tuple[Section, str]:
 def _protected(lines: Lines, changes: Iterable[Change]) -> None:
     """Protected resources that would go, and protection that comes or goes."""
     for change in changes:
-        if change.was_protected and change.action in ("replace", "delete"):
+        # the engine refuses a replacement by what the program declares now, a deletion by what it declared at the last `up`
+        if change.was_protected and (change.action == "delete" or (change.action == "replace" and change.is_protected)):
             verb = "replaced" if change.action == "replace" else "deleted"
-            text = f"is protected and would be {verb}: `up` stops. Where that is what you want: `pulumi state unprotect '{change.urn}'`"
+            text = f"is protected and would be {verb}: `up` stops. Where that is what you want: {_lifting(change)}"
             lines.say(Section.PROTECTED, change.name, text, Severity.REFUSED)
         elif change.was_protected and not change.is_protected:
             lines.say(Section.PROTECTED, change.name, "is protected no longer", Severity.IN_PLACE)
+
+
+def _lifting(change: Change) -> str:
+    """What lifts the protection of a resource."""
+    owner, family = change.parent.partition("::")[0], change.type.partition(":")[0]
+    if owner == "underlay:compute:Machine":
+        setting = "control_plane_disks"
+    elif family in ("tls", "random"):
+        setting = "authorities"
+    else:
+        return f"`pulumi state unprotect '{change.urn}'`"
+    return f"protection.{setting}: false, {'in an `up` before this one' if change.action == 'delete' else 'for this `up`'}"

@@ -18,7 +18,9 @@ import pulumi
 import pytest
 import yaml
 from google.protobuf.json_format import MessageToDict
+from pulumi import ResourceHook
 from pulumi.runtime import mocks as pulumi_mocks
+from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.settings import SETTINGS
 from pulumi.runtime.stack import Stack, wait_for_rpcs
 
@@ -81,6 +83,18 @@ class Recorder(pulumi_mocks.MockMonitor):
 
 
 @dataclass
+class Hooks:
+    """Stands in for the server through which the engine calls a program back."""
+
+    registered: dict[str, ResourceHook] = field(default_factory=dict[str, ResourceHook])
+
+    def register_resource_hook(self, hook: ResourceHook) -> None:
+        """Remember a hook by its name."""
+        assert hook.name not in self.registered, f"hook registered twice: {hook.name}"
+        self.registered[hook.name] = hook
+
+
+@dataclass
 class Registered:
     """What a program registered."""
 
@@ -88,6 +102,7 @@ class Registered:
     exports: dict[str, Any] = field(default_factory=dict[str, Any])
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     """Of components, by URN."""
+    hooks: dict[str, ResourceHook] = field(default_factory=dict[str, ResourceHook])
 
     def named(self, name: str, kind: str = "") -> Any:
         """The one request of this name (and type, where names repeat)."""
@@ -174,10 +189,13 @@ def run_program(
     environment: Mapping[str, Any], *, preview: bool = False, passwords: Mapping[str, str] | None = None, recorder: Recorder | None = None
 ) -> Registered:
     """Run `__main__.py` once on these settings, and these passwords of BGP sessions."""
-    recorder = recorder or Recorder(Answers())
+    recorder, hooks = recorder or Recorder(Answers()), Hooks()
 
     async def program() -> Registered:
         pulumi.runtime.set_mocks(recorder.mocks, project="underlay", stack="test", preview=preview, monitor=recorder)
+        engine = cast("Any", SETTINGS)
+        engine.monitor_features = {*engine.monitor_features, resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS}
+        engine.callbacks = hooks
         secrets = {"underlay:bgp_passwords": json.dumps(passwords)} if passwords else {}
         pulumi.runtime.set_all_config({"underlay:environment": json.dumps(environment), **secrets}, list(secrets))
         try:
@@ -187,7 +205,7 @@ def run_program(
         root = pulumi.runtime.get_root_resource()
         assert isinstance(root, Stack)
         exports = {name: await pulumi.Output.from_input(value).future() for name, value in root.outputs.items()}
-        return Registered(requests=recorder.requests, exports=exports, outputs=recorder.outputs)
+        return Registered(requests=recorder.requests, exports=exports, outputs=recorder.outputs, hooks=hooks.registered)
 
     return run_alone(program())
 

@@ -89,6 +89,8 @@ def test_hypervisors_without_nodes_are_no_place_of_the_environment() -> None:
         "uri": "qemu+ssh://root@spare.osl.example/system",
         "location": {"country": "NO", "site": "nowhere"},
     }
+    for machines in (environment["control_plane"], environment["workers"]["worker"]):
+        machines["placement"] = ["kvm1", "kvm2", "kvm3"]
     location = made.location(plan_of(environment, ingress=None))
     assert location.sites == ("osl1", "osl2", "osl3")
     assert "spare" not in location.hypervisors

@@ -97,12 +97,15 @@ def test_changing_the_scheduler_changes_only_the_patch_and_the_rollout(lab: Regi
     assert differing == {"lab-kube-proxy-config", "lab-kube-proxy-rollout"}
 
 
-def test_raising_conntrack_changes_only_the_preparation_of_each_node(lab: Registered) -> None:
+def test_raising_conntrack_changes_only_the_preparation_of_each_node_and_the_fact_of_it(lab: Registered) -> None:
     changed = document("lab")
     changed["node"]["conntrack"]["max_entries"] *= 2
     other = run_program(changed)
     differing = {request.name for urn, request in lab.requests.items() if _inputs(request) != _inputs(other.requests[urn])}
-    assert differing == {"lab-cp-1-prepare", "lab-worker-1-prepare"}
+    assert differing == {"lab-cp-1-prepare", "lab-worker-1-prepare", "lab"}
+    before, after = (MessageToDict(run.named("lab", "underlay:index:Environment").object) for run in (lab, other))
+    assert after["conntrack"] == {**before["conntrack"], "maxEntries": changed["node"]["conntrack"]["max_entries"]}
+    assert {**after, "conntrack": before["conntrack"]} == before
 
 
 def test_a_second_worker_adds_resources_of_its_own_and_changes_none(lab: Registered) -> None:

@@ -60,6 +60,12 @@ def settings(**areas: Any) -> Tree:
     return merged(minimal(), areas)
 
 
+def hosts(number: int) -> Tree:
+    """So many hypervisors like the only one of the minimal environment: a dozen of its workers fit on each."""
+    one: Tree = minimal()["hypervisors"]["kvm1"]
+    return {f"kvm{each}": {**one, "uri": f"qemu+ssh://root@kvm{each}.example/system"} for each in range(1, number + 1)}
+
+
 def plan(**areas: Any) -> Plan:
     return make(load(settings(**areas)))
 

@@ -121,7 +121,10 @@ def large(nodes: int) -> str:
     network = {"cidr": "10.20.0.0/16", "mtu": 1500}
     sides = [
         made.plan(
-            network={**network, "mtu": mtu}, workers={"worker": {"count": nodes, "first_host": 21}}, node={"conntrack": {"max_entries": entries}}
+            hypervisors=made.hosts(nodes // 12 + 1),
+            network={**network, "mtu": mtu},
+            workers={"worker": {"count": nodes, "first_host": 21}},
+            node={"conntrack": {"max_entries": entries}},
         )
         for mtu, entries in ((1500, 131072), (9000, 262144))
     ]

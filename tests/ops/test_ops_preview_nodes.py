@@ -143,7 +143,7 @@ def test_protected_disks_are_named_with_the_way_to_lift_it() -> None:
     assert found == [
         (
             f"Protected | {name}: is protected and would be replaced: `up` stops. Where that is what you want: "
-            f"`pulumi state unprotect '{made.urn(f'{made.MACHINE}${kind}', name)}'`"
+            "protection.control_plane_disks: false, for this `up`"
         )
     ]
     assert summary.severity is Severity.REFUSED
@@ -158,8 +158,9 @@ def test_labels_change_in_place_and_a_new_no_execute_taint_evicts() -> None:
 
 
 def test_hundreds_of_nodes_are_one_line() -> None:
-    old = made.plan(network={"cidr": "10.20.0.0/16"}, workers={"worker": {"count": 300}})
-    new = made.plan(network={"cidr": "10.20.0.0/16"}, workers={"worker": {"count": 300, "memory_mib": 20480, "max_unavailable": 10}})
+    fleet = {"network": {"cidr": "10.20.0.0/16"}, "hypervisors": made.hosts(26)}
+    old = made.plan(**fleet, workers={"worker": {"count": 300}})
+    new = made.plan(**fleet, workers={"worker": {"count": 300, "memory_mib": 20480, "max_unavailable": 10}})
     summary = told([step for node in new.workers for step in made.redefined(old, new, node)], new)
     assert [line.subjects for line in summary.lines] == ["small-worker-1 ... small-worker-300 (300)"]
     assert summary.cost.lines == ("300 nodes of set worker drained and rebooted, 10 at a time",)
