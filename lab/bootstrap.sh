@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a fresh Debian machine ready for the checkout: Debian packages, then .venv. `lab/bootstrap.sh preview|lab|test` says what for.
+# Makes a fresh Debian machine ready for the checkout: Debian packages, then .venv and policy/.venv. `lab/bootstrap.sh preview|lab|test` says what for.
 # Does only what is missing; broken off at any moment, the next run goes on from there.
 set -eu
 cd "$(dirname "$0")/.."
@@ -24,7 +24,12 @@ case $1 in
         # The engine takes minutes to build on a fresh machine, and nothing of .venv: both at once. `lab` says it if it failed.
         python3 -m lab.engine &
         .venv/bin/python -m pip --version || python3 -m venv --clear .venv
-        .venv/bin/python -m pip install --no-input --disable-pip-version-check --requirement requirements-dev.txt || {
+        # policy/.venv is the policy pack's own: it needs an older protobuf than the rest
+        policy/.venv/bin/python -m pip --version || python3 -m venv --clear policy/.venv
+        {
+            .venv/bin/python -m pip install --no-input --disable-pip-version-check --requirement requirements-dev.txt &&
+                policy/.venv/bin/python -m pip install --no-input --disable-pip-version-check --requirement policy/requirements.txt
+        } || {
             trap '' TERM
             kill 0
             exit 1
@@ -93,8 +98,8 @@ if [ -n "$packages" ]; then
 fi
 
 # The stamp is the last thing written: without it, whatever is in .venv is not trusted.
-complete=$(cat requirements-dev.txt lab/bootstrap.sh | sha256sum | cut -d ' ' -f 1)
-if [ "$(cat .venv/complete 2> /dev/null)" != "$complete" ]; then
+complete=$(cat requirements-dev.txt policy/requirements.txt lab/bootstrap.sh | sha256sum | cut -d ' ' -f 1)
+if [ "$(cat .venv/complete 2> /dev/null)" != "$complete" ] || [ ! -e policy/.venv/bin/python ]; then
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, as Debian 12 has it" >&2; exit 1; }
     rm -f .venv/complete
     run "Python packages and engine" step-venv

@@ -2,7 +2,8 @@
 
 The vendor's host is a Go program that cannot be had here. This one differs in that it runs the program in its own process,
 under the interpreter it was started with (the checkout's virtual environment, whatever `runtime.options.virtualenv` says),
-and that it names no required plugins: the engine then takes those it finds and downloads none.
+and that it names no required plugins: the engine then takes those it finds and downloads none. A policy pack runs in a process and a
+virtual environment of its own, as with the vendor's.
 """
 
 # ruff: noqa: D102, N802 - the methods' names and meanings are the protocol's (pulumi/proto/pulumi/language.proto)
@@ -21,13 +22,16 @@ from importlib import metadata
 from typing import Any, Final
 
 import grpc
-from google.protobuf import empty_pb2
+from google.protobuf import empty_pb2, json_format
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
+from . import policy_pack
 from .program import Outcome, Program, run
 
 _OPTIONS: Final = [("grpc.max_receive_message_length", 400 * 1024 * 1024), ("grpc.so_reuseport", 0)]
 _PARENT_POLL_S: Final = 2.0
+_WORKERS: Final = 8
+"""Threads for calls: the program and each policy pack hold one for as long as they run."""
 
 Job = tuple[Program, "Future[Outcome]"]
 
@@ -108,12 +112,35 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
         outcome = done.result()
         return language_pb2.RunResponse(error=outcome.error, bail=outcome.shown)
 
+    def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:
+        """Starts a policy pack and hands on what it says until it ends; other kinds of plugins are executables here."""
+        if request.kind != policy_pack.KIND:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the lab's language host runs no plugin of kind {request.kind!r}")
+        options: dict[str, Any] = json_format.MessageToDict(request.info.options)
+        pack = policy_pack.Pack(
+            directory=request.info.program_directory,
+            virtualenv=str(options.get("virtualenv", "")),
+            working_directory=request.pwd,
+            arguments=tuple(request.args),
+            environment=tuple(request.env),
+        )
+        try:
+            running = policy_pack.start(pack)
+        except policy_pack.PackError as error:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+            return
+        context.add_callback(running.end)
+        for stream, said in running.said():
+            yield language_pb2.RunPluginResponse(stdout=said) if stream == "stdout" else language_pb2.RunPluginResponse(stderr=said)
+        yield language_pb2.RunPluginResponse(exitcode=running.code())
+
 
 def _exit_with_parent() -> None:
     """Ends the host when its engine was killed: nobody else would."""
     parent = os.getppid()
     while os.getppid() == parent:
         time.sleep(_PARENT_POLL_S)
+    policy_pack.end_all()
     os._exit(1)
 
 
@@ -121,6 +148,7 @@ def _exit_now(*_: object) -> None:
     """The engine closes a plugin with SIGINT, when its program has ended or is of no more use, and waits five seconds for it."""
     sys.stdout.flush()
     sys.stderr.flush()
+    policy_pack.end_all()
     os._exit(0)
 
 
@@ -130,7 +158,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _exit_now)
     addresses = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
-    server: Any = grpc.server(ThreadPoolExecutor(max_workers=4), options=_OPTIONS)  # pyright: ignore[reportUnknownMemberType]
+    server: Any = grpc.server(ThreadPoolExecutor(max_workers=_WORKERS), options=_OPTIONS)  # pyright: ignore[reportUnknownMemberType]
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(Host(addresses[0] if addresses else "", jobs), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()

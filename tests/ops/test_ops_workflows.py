@@ -113,11 +113,17 @@ def commands() -> list[tuple[str, list[str]]]:
 
 def test_every_command_of_ours_that_they_call_is_one() -> None:
     called = commands()
-    assert {words[0] for _, words in called} == {"touched", "preview-summary", "bgp", "verify"}
+    assert {words[0] for _, words in called} == {"touched", "preview-summary", "bgp", "verify", "policy", "plan"}
     assert {where.split()[0] for where, _ in called} >= {"preview.yml", "up.yml", "drift.yml", "gitlab"}
     for where, words in called:
         parser().parse_args(words)
         assert where
+
+
+def test_seats_are_recorded_before_anything_is_merged() -> None:
+    asked = [(where.split()[0], words) for where, words in commands() if words[0] == "plan"]
+    assert {where for where, words in asked if {"--record", "--check"} <= set(words)} == {"preview.yml", "gitlab"}
+    assert [words for _, words in asked if "--record" in words and "--check" not in words] == [], "nothing writes into a checkout that is thrown away"
 
 
 @pytest.mark.parametrize("words", [["touched"], ["preview-summary", "a", "--format", "x"], ["previews-summary"]])

@@ -1,0 +1,1 @@
+"""The rules of policy/ over a recorded preview, and the levels that a stack gives them."""
