@@ -1,4 +1,4 @@
-"""The command line around an environment: `python -m ops router-config | bgp | ingress | preview-summary | touched | doctor | verify`."""
+"""The command line around an environment: `python -m ops router-config | bgp | ingress | preview-summary | touched | doctor | verify | hypervisor | plan | policy`."""
 
 import argparse
 import sys
@@ -7,8 +7,11 @@ from pathlib import Path
 
 from ops import ingress, sessions, touched
 from ops.doctor import options as doctor_options
+from ops.hypervisor import options as hypervisor_options
+from ops.plan import options as plan_options
+from ops.policy import options as policy_options
 from ops.preview import command as preview
-from ops.stack import OpsError, plan_of
+from ops.stack import OpsError, path_of, plan_of
 from ops.verify import options
 from plan import Plan
 from render import router_config
@@ -33,6 +36,7 @@ class _Arguments(argparse.Namespace):
     all: bool
     skip: list[str]
     json: bool
+    levels: bool
     stacks: Path | None
     outputs: str | None
     only: list[str]
@@ -41,6 +45,10 @@ class _Arguments(argparse.Namespace):
     watch: float | None
     time_limit: float
     project: Path | None
+    uri: str
+    environment: str
+    record: bool
+    check: bool
 
 
 def parser() -> argparse.ArgumentParser:
@@ -64,6 +72,11 @@ def parser() -> argparse.ArgumentParser:
     doctor_options.add(commands.add_parser("doctor", parents=[common], help=means))
     means = "look at the running environment and say whether it is what the stack declares; exit codes 0, 10, 20, 30 are for gates"
     options.add(commands.add_parser("verify", parents=[common], help=means))
+    means = "show where every machine stands, core by core, and record it; exit codes 0, 10, 30 are for gates"
+    plan_options.add(commands.add_parser("plan", help=means))
+    means = "hold a recorded preview against the rules of policy/; exit codes 0, 10, 40 are for gates"
+    policy_options.add(commands.add_parser("policy", help=means))
+    hypervisor_options.add(commands.add_parser("hypervisor", help="say what a hypervisor is, for its place in a stack file"))
     _add_touched(commands.add_parser("touched", help="name the stacks that the commits since BASE touch"))
     return found
 
@@ -164,6 +177,26 @@ def _verify(arguments: _Arguments) -> tuple[str, int]:
     return "", command.run(words)
 
 
+def _hypervisor(arguments: _Arguments) -> str:
+    from ops.hypervisor import command  # its libraries take time that other commands need not spend
+
+    return command.run(hypervisor_options.Words(uri=arguments.uri, environment=arguments.environment))
+
+
+def _plan(arguments: _Arguments) -> tuple[str, int]:
+    from ops.plan import command  # its libraries take time that other commands need not spend
+
+    file = Path(arguments.file) if arguments.file else path_of(STACKS, arguments.stack)
+    return command.run(plan_options.Words(file=file, as_json=arguments.json, record=arguments.record, check=arguments.check))
+
+
+def _policy(arguments: _Arguments) -> tuple[str, int]:
+    from ops.policy import command  # rules that other commands do not ask
+
+    stack = arguments.stack or None
+    return command.run(policy_options.Words(file=arguments.file, stack=stack, as_json=arguments.json, levels=arguments.levels), STACKS)
+
+
 COMMANDS: dict[str, Callable[[_Arguments], str | tuple[str, int]]] = {
     "router-config": _router_config,
     "bgp": _bgp,
@@ -172,6 +205,9 @@ COMMANDS: dict[str, Callable[[_Arguments], str | tuple[str, int]]] = {
     "touched": _touched,
     "doctor": _doctor,
     "verify": _verify,
+    "hypervisor": _hypervisor,
+    "plan": _plan,
+    "policy": _policy,
 }
 """What each command says, and its exit code where that is not 0."""
 

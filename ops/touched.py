@@ -8,7 +8,19 @@ from typing import Final
 
 from ops.stack import OpsError
 
-PROGRAM: Final = ("settings/", "plan/", "render/", "sources/", "components/", "outputs/", "__main__.py", "Pulumi.yaml", "requirements.txt")
+PROGRAM: Final = (
+    "hosts/",
+    "placement/",
+    "settings/",
+    "plan/",
+    "render/",
+    "sources/",
+    "components/",
+    "outputs/",
+    "__main__.py",
+    "Pulumi.yaml",
+    "requirements.txt",
+)
 """What a stack is made from, beside its own file; a name that ends in / is a folder."""
 _STACK_FILE: Final = ("stacks/Pulumi.", ".yaml")
 

@@ -1,0 +1,1 @@
+"""What a hypervisor is, asked of its libvirt: topology, tenants and drives, as the block that a stack file declares of it."""
