@@ -1,13 +1,17 @@
 """libvirt's XML as facts. Nothing here raises for what a host said: what cannot be read is None or empty."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
+from hosts.xml import cpu_set, document, kib, kib_of, number
 from ops.verify.model import Said
-from settings.forms import parse_cpu_set
 
-UNITS = {"b": 1, "bytes": 1, "KB": 1000, "k": 1024, "KiB": 1024, "MB": 10**6, "M": 2**20, "MiB": 2**20, "GB": 10**9, "G": 2**30, "GiB": 2**30}
+__all__ = ["Cell", "cells", "cpu_set", "free_pages", "kib", "kib_of", "mtu", "number", "sizes", "tree", "words"]
+
+SMALL_PAGE_KIB = 64
+"""Up to here pages are the ordinary ones: 4 KiB, on some ARM hosts 64."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,60 +21,22 @@ class Cell:
     id: int
     memory_kib: int
     cpus: frozenset[int]
+    """Those that are switched on."""
     siblings: tuple[frozenset[int], ...]
     """CPUs that share a core, for each core once."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """A domain that a host has."""
-
-    name: str
-    running: bool
-    kind: str
-    vcpus: int
-    memory_kib: int
-    macs: frozenset[str]
-    pinned: frozenset[int]
-    """Host CPUs that its vCPUs and its other threads are held to."""
-    floating: bool
-    """Whether a vCPU of it may run on every CPU of the host."""
-    huge: bool
+    sockets: frozenset[int]
+    """Sockets that its CPUs are in."""
+    offline: frozenset[int]
+    """CPUs that are switched off: libvirt names them and nothing about them."""
+    pages: Mapping[int, int]
+    """Huge pages that are reserved on it: size in KiB to number."""
 
 
 def tree(said: Said | None) -> ElementTree.Element | None:
     """The document of an answer; None where there is none that can be read."""
     if said is None or said.error or said.exit_code != 0:
         return None
-    try:
-        return ElementTree.fromstring(said.output.strip())  # noqa: S314 - a hypervisor's own answer; expat has no network and bounds entities
-    except ElementTree.ParseError:
-        return None
-
-
-def number(text: str | None) -> int:
-    """A whole number, 0 where it is none."""
-    return int(text) if text is not None and re.fullmatch(r"\s*\d{1,18}\s*", text) else 0
-
-
-def kib(element: ElementTree.Element | None) -> int:
-    """An amount with its unit, in KiB."""
-    if element is None:
-        return 0
-    return number(element.text) * UNITS.get(element.get("unit", "KiB"), 1024) // 1024
-
-
-def cpu_set(text: str | None) -> frozenset[int]:
-    """CPUs as libvirt writes them: 0-3,^2,8."""
-    found: set[int] = set()
-    for part in (text or "").split(","):
-        word = part.strip()
-        try:
-            cpus = parse_cpu_set(word.removeprefix("^"))
-        except ValueError:
-            continue
-        found = found - set(cpus) if word.startswith("^") else found | set(cpus)
-    return frozenset(found)
+    return document(said.output)
 
 
 def cells(said: Said | None) -> tuple[Cell, ...]:
@@ -80,37 +46,18 @@ def cells(said: Said | None) -> tuple[Cell, ...]:
 
 
 def _cell(cell: ElementTree.Element) -> Cell:
-    cpus = cell.findall("cpus/cpu")
-    cores = {cpu_set(cpu.get("siblings")) | {number(cpu.get("id"))} for cpu in cpus}
+    named = {number(cpu.get("id")): cpu for cpu in cell.iterfind("cpus/cpu")}
+    there = {cpu: about for cpu, about in named.items() if about.get("core_id") is not None or about.get("siblings") is not None}
+    cores = {cpu_set(about.get("siblings")).intersection(there) | {cpu} for cpu, about in there.items()}
+    pages = {kib_of(page.get("size"), page.get("unit")): number(page.text) for page in cell.iterfind("pages")}
     return Cell(
         id=number(cell.get("id")),
         memory_kib=kib(cell.find("memory")),
-        cpus=frozenset(number(cpu.get("id")) for cpu in cpus),
+        cpus=frozenset(there),
         siblings=tuple(sorted((frozenset(core) for core in cores), key=min)),
-    )
-
-
-def machine(name: str, said: Said | None, *, running: bool) -> Machine | None:
-    """A domain's definition in numbers; None where it cannot be read."""
-    domain = tree(said)
-    if domain is None:
-        return None
-    vcpu = domain.find("vcpu")
-    vcpus = max(number(vcpu.text if vcpu is not None else None), 1)
-    everywhere = cpu_set(vcpu.get("cpuset") if vcpu is not None else None)
-    pins = {number(pin.get("vcpu")): cpu_set(pin.get("cpuset")) for pin in domain.iterfind("cputune/vcpupin")}
-    others = [cpu_set(pin.get("cpuset")) for path in ("emulatorpin", "iothreadpin") for pin in domain.iterfind(f"cputune/{path}")]
-    held = [pins.get(index, everywhere) for index in range(vcpus)]
-    return Machine(
-        name=name,
-        running=running,
-        kind=domain.get("type", ""),
-        vcpus=vcpus,
-        memory_kib=kib(domain.find("memory")),
-        macs=frozenset(mac.get("address", "").lower() for mac in domain.iterfind("devices/interface/mac")),
-        pinned=frozenset[int]().union(*held, *others),
-        floating=not all(held),
-        huge=domain.find("memoryBacking/hugepages") is not None,
+        sockets=frozenset(number(about.get("socket_id")) for about in there.values()),
+        offline=frozenset(named.keys() - there.keys()),
+        pages={size: count for size, count in sorted(pages.items()) if size > SMALL_PAGE_KIB and count},
     )
 
 

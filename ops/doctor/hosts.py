@@ -48,15 +48,15 @@ async def ask_all(plan: Plan) -> dict[str, HostSeen]:
 async def ask(plan: Plan, name: str, hypervisor: Hypervisor) -> HostSeen:
     """One hypervisor."""
     nodes = plan.nodes_on(name)
-    said = await _virsh(hypervisor.uri, questions.first(hypervisor), read_only=True)
+    said = await virsh(hypervisor.uri, questions.first(hypervisor), read_only=True)
     if all(answer.error for answer in said.values()):
         return HostSeen(name=name, settings=hypervisor, virsh=said, by_shell={})
-    emulator = await _virsh(hypervisor.uri, questions.writable(hypervisor), read_only=False)
+    emulator = await virsh(hypervisor.uri, questions.writable(hypervisor), read_only=False)
     document = tree(emulator["emulator"])
     path = document.findtext("path", "") if document is not None else ""
     text = script.whole(plan, hypervisor, nodes, places=_places(hypervisor, said), emulator=path)
     again, features, told = await asyncio.gather(
-        _virsh(hypervisor.uri, questions.second(hypervisor, nodes, said), read_only=True),
+        virsh(hypervisor.uri, questions.second(hypervisor, nodes, said), read_only=True),
         _features(hypervisor, nodes, said),
         ask_shell(hypervisor.uri, text, SHELL_S + PROBE_S * len(script.probed(plan)) / script.PARALLEL),
     )
@@ -67,12 +67,13 @@ async def _features(hypervisor: Hypervisor, nodes: tuple[NodePlan, ...], said: M
     """Emulated CPUs are slow whatever they can."""
     asked = questions.cpus(nodes, said) if hypervisor.domain_type == "kvm" and nodes else {}
     answers = await asyncio.gather(
-        *(_virsh(hypervisor.uri, {key: questions.FEATURES}, read_only=True, stdin=document) for key, document in asked.items())
+        *(virsh(hypervisor.uri, {key: questions.FEATURES}, read_only=True, stdin=document) for key, document in asked.items())
     )
     return {key: said for answer in answers for key, said in answer.items()}
 
 
-async def _virsh(uri: str, asked: Mapping[str, str], *, read_only: bool, stdin: str = "") -> dict[str, Said]:
+async def virsh(uri: str, asked: Mapping[str, str], *, read_only: bool, stdin: str = "") -> dict[str, Said]:
+    """What one connection answers to some questions, by their keys."""
     if not asked:
         return {}
     if uri == STAND_INS["uri"]:

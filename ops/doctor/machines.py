@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ops.doctor.host_xml import Machine, machine
+from ops.doctor.domain_xml import Machine, machine
 from ops.doctor.model import HostSeen, why_not
 from ops.doctor.questions import lines
 from plan import NodePlan

@@ -13,18 +13,23 @@ from settings.hypervisor import Hypervisor
 MARK = re.compile(r"@@underlay:([^@]+)@@\n?")
 
 
+HOST = {
+    "version": "version --daemon",
+    "capabilities": "capabilities",
+    "domains": "list --all --name",
+    "running": "list --name",
+    "disks": "nodedev-list --cap storage",
+    "devices": "nodedev-list --cap pci",
+    "pools": "pool-list --all --name",
+}
+"""What any host is asked, whatever a stack says of it."""
+
+
 def first(hypervisor: Hypervisor) -> dict[str, str]:
     """Key to virsh command; all of them are allowed on a read-only connection."""
-    asked = {
-        "version": "version --daemon",
-        "capabilities": "capabilities",
-        "memory": "nodememstats",
-        "pages": "freepages --all",
-        "domains": "list --all --name",
-        "running": "list --name",
-        "disks": "nodedev-list --cap storage",
-        "networks": "net-list --all --name",
-    }
+    asked = {**HOST, "memory": "nodememstats", "pages": "freepages --all", "networks": "net-list --all --name"}
+    if not hypervisor.drives:  # a host has hundreds of PCI devices, and each is a question of its own
+        del asked["devices"], asked["pools"]
     for key, pool in pools(hypervisor).items():
         asked[f"{key}"] = f"pool-dumpxml {shlex.quote(pool)}"
         asked[f"{key}-state"] = f"pool-info {shlex.quote(pool)} --bytes"
@@ -51,10 +56,8 @@ def writable(hypervisor: Hypervisor) -> dict[str, str]:
 
 
 def second(hypervisor: Hypervisor, nodes: tuple[NodePlan, ...], said: Mapping[str, Said]) -> dict[str, str]:
-    """Questions about everything that the first answers name: domains, volumes of the plan's own, leases, disks."""
-    asked = {f"domain {name}": f"dumpxml {shlex.quote(name)}" for name in lines(said.get("domains"))}
-    asked |= {f"leases {name}": f"net-dhcp-leases {shlex.quote(name)}" for name in lines(said.get("networks"))}
-    asked |= {f"disk {name}": f"nodedev-dumpxml {shlex.quote(name)}" for name in lines(said.get("disks"))}
+    """Questions about everything that the first answers name: what any host has, volumes of the plan's own, leases."""
+    asked = named(said) | {f"leases {name}": f"net-dhcp-leases {shlex.quote(name)}" for name in lines(said.get("networks"))}
     for key, pool in pools(hypervisor).items():
         there = volume_names(said.get(f"{key}-volumes"))
         for volume in own_volumes(nodes):
@@ -65,6 +68,19 @@ def second(hypervisor: Hypervisor, nodes: tuple[NodePlan, ...], said: Mapping[st
     if bridge is not None and bridge.get("name"):
         asked["bridge"] = f"iface-dumpxml {shlex.quote(bridge.get('name', ''))}"
     return asked
+
+
+DEFINITIONS = {
+    "domains": ("domain", "dumpxml"),
+    "disks": ("disk", "nodedev-dumpxml"),
+    "devices": ("device", "nodedev-dumpxml"),
+    "pools": ("storage", "pool-dumpxml"),
+}
+
+
+def named(said: Mapping[str, Said]) -> dict[str, str]:
+    """The definition of every domain, disk, PCI device and pool that the answers to HOST name."""
+    return {f"{key} {name}": f"{words} {shlex.quote(name)}" for listed, (key, words) in DEFINITIONS.items() for name in lines(said.get(listed))}
 
 
 FEATURES = "cpu-baseline /dev/stdin --features"

@@ -60,6 +60,22 @@ export -f probe
 command -v ping >/dev/null || {{ echo 'no ping here'; exit 1; }}
 printf '%s\\n' {addresses} | xargs -P {parallel} -I '{{}}' bash -c 'probe {{}}'
 """
+ISOLATION = """\
+echo "isolated $(cat /sys/devices/system/cpu/isolated)"
+sed -n 's/^Cpus_allowed_list:[[:space:]]*/init /p' /proc/1/status
+for slice in system.slice user.slice init.scope; do
+    [ -e "/sys/fs/cgroup/$slice/cpuset.cpus.effective" ] && echo "$slice $(cat "/sys/fs/cgroup/$slice/cpuset.cpus.effective")"
+done
+true
+"""
+"""Which CPUs the kernel balances nothing on, and which what is no machine may have."""
+DRIVES = """\
+for device in $(lsblk -dnpo NAME); do
+    case $device in /dev/nvme*) lsblk -nPo NAME,TYPE,FSTYPE,MOUNTPOINT "$device" | sed "s|^|$device |";; esac
+done
+true
+"""
+"""What lies on each NVMe drive."""
 
 
 def reach(uri: str) -> tuple[str, ...] | None:
@@ -85,6 +101,8 @@ def whole(plan: Plan, hypervisor: Hypervisor, nodes: Sequence[NodePlan], *, plac
     parts |= {f"{key}-block": BLOCK.format(paths=" ".join(map(shlex.quote, paths))) for key, paths in places.items()}
     if hypervisor.network.bridge is not None:
         parts["bridge"] = LINK.format(bridge=shlex.quote(hypervisor.network.bridge))
+    if any(node.cpu_policy == "dedicated" for node in nodes):
+        parts["isolation"] = ISOLATION
     if any(node.nic.driver == "vhost" for node in nodes):
         parts["vhost"] = VHOST
     if addresses := [str(address) for address in probed(plan)]:
@@ -93,7 +111,14 @@ def whole(plan: Plan, hypervisor: Hypervisor, nodes: Sequence[NodePlan], *, plac
     if hypervisor.domain_type == "kvm":
         local = urlsplit(hypervisor.uri).scheme in LOCAL
         parts["kvm"] = guest.script(emulator or "qemu-system-x86_64", _kernels(plan) if local else ())
+    if hypervisor.drives:
+        parts["drives"] = DRIVES
     # the clock is read before the first word, whose arrival it is held against
+    return asking(parts)
+
+
+def asking(parts: Mapping[str, str]) -> str:
+    """One script that asks everything, its parts kept apart."""
     head = "PATH=$PATH:/usr/sbin:/sbin\nexport LC_ALL=C PATH\nnow=$(date +%s.%N)\n"
     return head + "".join(f"echo '@@underlay:{key}@@'\n(\n{text})  2>&1 </dev/null\necho \"@@exit:$?@@\"\n" for key, text in parts.items())
 

@@ -4,7 +4,25 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
-from ops.doctor.judges import addresses, clock, cpu_models, cpus, image, kvm, link, memory, operator, reach, running, storage, versions
+from ops.doctor.judges import (
+    addresses,
+    clock,
+    cpu_models,
+    cpus,
+    drives,
+    image,
+    isolation,
+    kvm,
+    link,
+    memory,
+    operator,
+    reach,
+    running,
+    storage,
+    tenants,
+    topology,
+    versions,
+)
 from ops.doctor.model import Finding, Seen
 
 HERE: Final[tuple[Callable[[Seen], Iterable[Finding]], ...]] = (operator.judge, image.judge, reach.judge)
@@ -12,11 +30,15 @@ THERE: Final[tuple[Callable[[Seen], Iterable[Finding]], ...]] = (
     versions.judge,
     kvm.judge,
     cpu_models.judge,
+    topology.judge,
+    isolation.judge,
     cpus.judge,
     memory.judge,
     storage.judge,
+    drives.judge,
     link.judge,
     running.judge,
+    tenants.judge,
     clock.judge,
 )
 """Judges of hypervisors that answer, in the order in which a person wants to read them."""

@@ -8,8 +8,10 @@ from ops.doctor.model import Finding, HostSeen, Seen, passed, unseen, why_not
 from ops.verify.model import Status
 from plan import NodePlan
 from render.domain import PAGE_KIB
+from settings.topology import PageSize
 
 FAILED = Status.FAILED
+PAGE_SIZES: tuple[PageSize, ...] = ("2M", "1G")
 
 
 def judge(seen: Seen) -> Iterator[Finding]:
@@ -18,10 +20,12 @@ def judge(seen: Seen) -> Iterator[Finding]:
         nodes = seen.nodes_on(host)
         there = machines(host, nodes)
         needed = unmade(nodes, there)
-        if nodes and host.settings.hugepages is None:
-            yield _plain(host, nodes, needed, there)
-        elif nodes:
-            yield from _huge(host, needed, there.unread)
+        plain = [node for node in nodes if node.hugepages is None]
+        if plain:
+            yield _plain(host, plain, [node for node in needed if node.hugepages is None], there)
+        for pages in PAGE_SIZES:
+            if any(node.hugepages == pages for node in nodes):
+                yield from _huge(host, pages, [node for node in needed if node.hugepages == pages], there.unread)
 
 
 def _plain(host: HostSeen, nodes: Sequence[NodePlan], needed: Sequence[NodePlan], there: Machines) -> Finding:
@@ -51,35 +55,34 @@ def _plain(host: HostSeen, nodes: Sequence[NodePlan], needed: Sequence[NodePlan]
     return Finding(id="memory.enough", where=host.name, status=FAILED, declared=declared, found=found, limit=limit, remedy=remedy)
 
 
-def _huge(host: HostSeen, needed: Sequence[NodePlan], unread: str) -> Iterator[Finding]:
-    size = PAGE_KIB[host.settings.hugepages or "2M"]
+def _huge(host: HostSeen, pages: PageSize, needed: Sequence[NodePlan], unread: str) -> Iterator[Finding]:
+    size = PAGE_KIB[pages]
     said = host.virsh.get("pages")
-    free = {cell: pages[size] for cell, pages in free_pages(said).items() if size in pages}
+    free = {cell: counts[size] for cell, counts in free_pages(said).items() if size in counts}
     if not free:
         why = why_not(said) or f"the host knows no pages of {size} KiB"
-        remedy = f"reserve them at boot: kernel arguments hugepagesz={host.settings.hugepages} hugepages=N"
+        remedy = f"reserve them at boot: kernel arguments hugepagesz={pages} hugepages=N"
         if said is None or said.error:
             yield unseen("memory.hugepages", host.name, why, "make the hypervisor answer (host.libvirt)")
         else:
-            yield Finding(
-                id="memory.hugepages", where=host.name, status=FAILED, declared=f"hugepages {host.settings.hugepages}", found=why, remedy=remedy
-            )
+            yield Finding(id="memory.hugepages", where=host.name, status=FAILED, declared=f"hugepages {pages}", found=why, remedy=remedy)
         return
     wanted = sum(-(-node.memory_mib * 1024 // size) for node in needed)
     if unread and wanted > sum(free.values()):
         why = f"{sum(free.values())} free, {wanted} needed by all; which machines run already could not be seen: {unread}"
         yield unseen("memory.hugepages", host.name, why, f"see what says: virsh -c {host.settings.uri} list --all")
         return
-    yield _pages(host, wanted, sum(free.values()), size)
+    yield _pages(host, pages, wanted, sum(free.values()))
     if wanted <= sum(free.values()):
-        yield from _cell_pages(host, needed, free, size)
+        yield from _cell_pages(host, pages, needed, free)
 
 
-def _pages(host: HostSeen, wanted: int, free: int, size: int) -> Finding:
-    declared = f"{wanted} pages of {host.settings.hugepages} for machines that do not run yet"
+def _pages(host: HostSeen, pages: PageSize, wanted: int, free: int) -> Finding:
+    size = PAGE_KIB[pages]
+    declared = f"{wanted} pages of {pages} for machines that do not run yet"
     if wanted <= free:
         return passed("memory.hugepages", host.name, f"{free} free", declared=declared)
-    remedy = f"reserve {wanted - free} more at the host's boot (hugepagesz={host.settings.hugepages} hugepages=N)"
+    remedy = f"reserve {wanted - free} more at the host's boot (hugepagesz={pages} hugepages=N)"
     if size < 1024 * 1024:
         remedy += f", or now: virsh -c {host.settings.uri} allocpages {size}KiB {wanted - free} --add"
     return Finding(
@@ -87,19 +90,19 @@ def _pages(host: HostSeen, wanted: int, free: int, size: int) -> Finding:
     )
 
 
-def _cell_pages(host: HostSeen, needed: Sequence[NodePlan], free: dict[int, int], size: int) -> Iterator[Finding]:
-    """Where machines are pinned to one NUMA node, pages of that one are near."""
+def _cell_pages(host: HostSeen, pages: PageSize, needed: Sequence[NodePlan], free: dict[int, int]) -> Iterator[Finding]:
+    """Where machines are bound to one NUMA node, pages of that one are needed."""
+    size = PAGE_KIB[pages]
     for cell in cells(host.virsh.get("capabilities")):
-        here = [node for node in needed if node.cpu_pins and set(node.cpu_pins) <= cell.cpus]
+        here = [node for node in needed if node.numa_node == cell.id]
         wanted = sum(-(-node.memory_mib * 1024 // size) for node in here)
         if wanted > free.get(cell.id, 0) and len(free) > 1:
             yield Finding(
                 id="memory.numa",
                 where=host.name,
                 status=FAILED,
-                severity="warning",
-                declared=f"{wanted} pages of {host.settings.hugepages} for {len(here)} machines on NUMA node {cell.id}",
+                declared=f"{wanted} pages of {pages} for {len(here)} machines on NUMA node {cell.id}",
                 found=f"{free.get(cell.id, 0)} free there, {sum(free.values())} in all",
                 limit=f"{free.get(cell.id, 0)} pages",
-                remedy=f"reserve {wanted - free.get(cell.id, 0)} more on node {cell.id}, or spread the sets' cpus over the nodes",
+                remedy=f"reserve {wanted - free.get(cell.id, 0)} more on node {cell.id} (hugepagesz={pages} hugepages={cell.id}:N), and declare what is there",
             )

@@ -4,11 +4,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from ops.doctor.model import OPERATOR, Finding, OperatorSeen, Seen, passed, unseen, why_not
 from ops.doctor.project import canonical
 from ops.verify.model import Said, Status
+from settings.residency import StateBackend, place_of
 
 FAILED: Final = Status.FAILED
 NEEDED: Final = {
@@ -31,7 +32,7 @@ def judge(seen: Seen) -> Iterator[Finding]:
     if here.tools.get("pulumi"):
         yield _engine(here)
         yield _plugins(here)
-        backend = _backend(here)
+        backend = _backend(here, seen.plan.settings.state_backend)
         yield backend
         if backend.status is Status.PASSED:
             yield _stack(here, seen.stack)
@@ -93,7 +94,7 @@ def _plugins(here: OperatorSeen) -> Finding:
     )
 
 
-def _backend(here: OperatorSeen) -> Finding:
+def _backend(here: OperatorSeen, wanted: StateBackend | None) -> Finding:
     said = here.commands.get("backend")
     # a backend's URL may hold credentials before its host or in its query
     why = re.sub(r"(\w://)[^\s/@]+@|\?[^\s'\"]+", r"\1", why_not(said))
@@ -103,7 +104,27 @@ def _backend(here: OperatorSeen) -> Finding:
     content = _json(said)
     url = str(cast("dict[str, Any]", content).get("url", "")) if isinstance(content, dict) else ""
     parts = urlsplit(url)
-    return passed("state.backend", OPERATOR, f"answers: {parts.scheme}://{parts.hostname or parts.path}")
+    where = f"{parts.scheme}://{parts.hostname or parts.path}"
+    if wanted is not None and not _same(url, wanted.url):
+        place = place_of(wanted.url) or wanted.url
+        remedy = "pulumi login with state_backend.url, or write there where the state is: its country counts (residency.places)"
+        return Finding(id="state.backend", where=OPERATOR, status=FAILED, declared=f"state_backend at {place}", found=where, remedy=remedy)
+    return passed("state.backend", OPERATOR, f"answers: {where}")
+
+
+def _same(found: str, declared: str) -> bool:
+    """The same place: the engine may write a bucket's or folder's URL with other slashes, and a service's as that of its console."""
+    one, other = urlsplit(found), urlsplit(declared)
+    if other.scheme in ("http", "https"):
+        return _service(one.hostname) == _service(other.hostname)
+    options, wanted = parse_qs(one.query), parse_qs(other.query)
+    places = [f"{parts.netloc.rpartition('@')[2]}{parts.path}".strip("/") for parts in (one, other)]
+    return one.scheme == other.scheme and places[0] == places[1] and all(options.get(name) == values for name, values in wanted.items())
+
+
+def _service(host: str | None) -> str:
+    """A service's name without what tells its API (api.) from its console (app.)."""
+    return re.sub(r"^(api|app)\.", "", host or "")
 
 
 def _stack(here: OperatorSeen, stack: str) -> Finding:

@@ -1,13 +1,12 @@
-"""What else a hypervisor carries: nobody on the machines' CPUs, no name and no MAC twice."""
+"""What else a hypervisor carries: no name and no MAC twice. What others take of it: tenants.py."""
 
 from collections.abc import Iterator, Sequence
 
-from ops.doctor.host_xml import Machine
+from ops.doctor.domain_xml import Machine
 from ops.doctor.machines import machines
 from ops.doctor.model import Finding, HostSeen, Seen, passed, unseen
 from ops.verify.model import Status
 from plan import NodePlan
-from settings.forms import cpu_ranges, parse_cpu_set
 
 FAILED = Status.FAILED
 
@@ -22,12 +21,12 @@ def judge(seen: Seen) -> Iterator[Finding]:
             continue
         # a machine of the plan's name and MAC on another hypervisor than planned is one that `up` moves
         foreign = [each for each in found.others if not (each.name in planned and planned[each.name].mac in each.macs)]
-        yield from _same(host, foreign, planned)
-        wrong = list(_on_our_cpus(host, [each for each in foreign if each.running]))
+        wrong = list(_same(host, foreign, planned))
         yield from wrong
         if not wrong:
             running = sum(each.running for each in foreign)
-            yield passed("running.cpus", host.name, f"{running} other machines run, {sum(each.running for each in found.own.values())} of the plan's")
+            words = f"{running} other machines run, {sum(each.running for each in found.own.values())} of the plan's"
+            yield passed("running.machines", host.name, words)
 
 
 def _same(host: HostSeen, foreign: Sequence[Machine], planned: dict[str, NodePlan]) -> Iterator[Finding]:
@@ -54,24 +53,3 @@ def _same(host: HostSeen, foreign: Sequence[Machine], planned: dict[str, NodePla
                     limit="a MAC once on a link",
                     remedy="choose another network.cidr or first_host: a node's MAC holds the last three bytes of its address",
                 )
-
-
-def _on_our_cpus(host: HostSeen, running: Sequence[Machine]) -> Iterator[Finding]:
-    """Without machine_cpus nobody's CPUs are their own; cpu.enough counts all vCPUs then."""
-    settings = host.settings
-    if settings.machine_cpus is None:
-        return
-    ours = set(parse_cpu_set(settings.machine_cpus)) | set(parse_cpu_set(settings.emulator_cpus) if settings.emulator_cpus else ())
-    for each in running:
-        taken = ours & each.pinned
-        if taken or each.floating:
-            where = f"is held to CPUs {cpu_ranges(taken)} of them" if taken else "has vCPUs that run on every CPU"
-            yield Finding(
-                id="running.cpus",
-                where=host.name,
-                status=FAILED,
-                declared=f"machine_cpus {settings.machine_cpus}, for this environment alone",
-                found=f"domain {each.name} {where}",
-                limit=f"CPUs {cpu_ranges(ours)}",
-                remedy=f"give it other CPUs: virsh -c {settings.uri} vcpupin {each.name} VCPU CPUS --live --config, or leave its CPUs out of machine_cpus",
-            )

@@ -30,6 +30,16 @@ URING = (
     Need(program="QEMU", version=(5, 0, 0), why="disk.io io_uring (QEMU 5.0.0)"),
 )
 
+QUEUE_SIZE = (
+    Need(program="libvirt", version=(7, 8, 0), why="a disk's queue_size (libvirt, formatdomain: since 7.8.0)"),
+    Need(program="QEMU", version=(2, 12, 0), why="a disk's queue_size (QEMU 2.12.0, as libvirt's patch for queue_size says)"),
+)
+SEVERAL_THREADS = (
+    Need(program="libvirt", version=(10, 0, 0), why="several I/O threads of one disk (libvirt, formatdomain: since 10.0.0)"),
+    Need(program="QEMU", version=(9, 0, 0), why="several I/O threads of one disk (libvirt, formatdomain: QEMU 9.0)"),
+)
+NVME = Need(program="libvirt", version=(6, 0, 0), why="a whole NVMe drive as a disk (libvirt, formatdomain: since 6.0.0)")
+
 
 def judge(seen: Seen) -> Iterator[Finding]:
     """One finding for libvirt and one for QEMU on each hypervisor that answers."""
@@ -44,8 +54,13 @@ def needs(nodes: tuple[NodePlan, ...]) -> list[Need]:
     found = list(ALWAYS)
     if any(node.cpu.mode == "maximum" for node in nodes):
         found.append(MAXIMUM)
-    if any(node.disk.io == "io_uring" for node in nodes):
-        found += URING
+    beside = [disk for node in nodes for disk in node.disks]
+    drivers = [*(node.disk for node in nodes), *(disk.driver for disk in beside if disk.driver is not None)]
+    found += URING if any(driver.io == "io_uring" for driver in drivers) else ()
+    found += QUEUE_SIZE if any(driver.queue_size is not None for driver in drivers) else ()
+    found += SEVERAL_THREADS if any(driver.io_threads > 1 for driver in drivers) else ()
+    if any(disk.drive is not None and disk.drive.kind == "nvme" for disk in beside):
+        found.append(NVME)
     return found
 
 

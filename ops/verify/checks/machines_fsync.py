@@ -39,7 +39,7 @@ def judge(seen: Seen) -> Iterator[Finding]:
             f"p99 {p99:.1f} ms, median {median:.1f} ms of {len(taken)}",
         )
         if p99 > limit:
-            remedy = "put this machine's pool on local NVMe with a power-loss capacitor, disk.cache none and io native; see who else writes to it"
+            remedy = "put the disk that has etcd (its etcd_disk, else the root disk) on local NVMe with a power-loss capacitor, cache none, io native; see who else writes there"
             yield failed(ID, node.name, declared, found, remedy, *figures)
         else:
             yield passed(ID, node.name, declared, found, *figures)

@@ -38,7 +38,7 @@ def limit(plan: Plan, node: NodePlan) -> tuple[float, str]:
     """The share that is accepted, and why."""
     if emulated(plan, node):
         return EMULATED, "emulated"
-    return (PINNED, "a host CPU for each vCPU") if node.cpu_pins else (SHARED, "host CPUs shared with others")
+    return (PINNED, "a host CPU for each vCPU") if node.own_cpus else (SHARED, "host CPUs shared with others")
 
 
 def judge(seen: Seen) -> Iterator[Finding]:
@@ -56,7 +56,9 @@ def judge(seen: Seen) -> Iterator[Finding]:
         figure = Figure(name="CPU time taken away", value=round(max(found.values()) * 100, 2), unit="%", limit=most * 100)
         slow = [f"vCPU {cpu} lacked {share:.0%}" for cpu, share in sorted(found.items()) if share > most]
         if slow:
-            remedy = f"see what else runs on {node.hypervisor} (top, virsh list); give machines CPUs of their own by hypervisors.{node.hypervisor}.machine_cpus"
+            remedy = (
+                f"see what else runs on {node.hypervisor} (top, virsh list); give machines CPUs of their own by cpu_policy: {{ kind: dedicated }}"
+            )
             yield failed(ID, node.name, declared, several(slow), remedy, figure)
         else:
             yield passed(ID, node.name, declared, f"{max(found.values()):.1%} at the worst of {len(found)}", figure)

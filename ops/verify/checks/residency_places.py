@@ -24,7 +24,7 @@ def nodes(seen: Seen) -> Iterator[Finding]:
         yield missing(NODES_ID, "cluster", why)
         return
     labels = {name_of(item): mapping(at(item, "metadata", "labels")) for item in items if name_of(item)}
-    allowed = " or ".join(seen.plan.settings.residency)
+    allowed = " or ".join(seen.plan.settings.residency.countries)
     for node in seen.plan.nodes:
         wanted = {key: value for key, value in node.labels if key in (REGION, ZONE)}
         declared = f"in {wanted.get(REGION, '').upper()} ({allowed} are allowed), site {wanted.get(ZONE, '')}"
@@ -101,7 +101,7 @@ def _elsewhere(plan: Plan, node: NodePlan, twins: dict[str, list[str]]) -> str:
 
 def dependencies(seen: Seen) -> Iterator[Finding]:
     """Each dependency's country, and how far away it can be at most, as the nearest node measures it."""
-    allowed = seen.plan.settings.residency
+    allowed = seen.plan.settings.residency.countries
     for name, dependency in seen.plan.settings.dependencies.items():
         declared = f"in {dependency.country}; {', '.join(allowed)} allowed"
         found = [distance(seen, node.name, name) for node in seen.plan.nodes]

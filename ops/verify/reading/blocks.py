@@ -59,10 +59,10 @@ def _of_ipam(seen: Seen) -> Blocks:
 
 def _announced(seen: Seen) -> Blocks | None:
     """A speaker keeps its own block in the kernel, leading nowhere, so that a packet to no pod does not travel."""
-    tables = {node: pod_routes(seen.plan, routes(seen, node.name)[0]) for node in seen.plan.nodes}
+    tables = [(node, pod_routes(seen.plan, routes(seen, node.name)[0])) for node in seen.plan.nodes]
     claims: dict[IPv4Network, list[NodePlan]] = {}
-    votes = Counter((route.to, hop.gateway) for table in tables.values() for route in table for hop in route.hops)
-    for node, table in tables.items():
+    votes = Counter((route.to, hop.gateway) for _, table in tables for route in table for hop in route.hops)
+    for node, table in tables:
         for route in table:
             if route.kind in OWN_KINDS:
                 claims.setdefault(route.to, []).append(node)

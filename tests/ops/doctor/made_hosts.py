@@ -31,13 +31,17 @@ def recorded(name: str) -> dict[str, Said]:
     return questions.split(text, dict.fromkeys(questions.MARK.findall(text), ""))
 
 
-def capabilities(*cells: Sequence[Sequence[int]]) -> Said:
-    """The recorded capabilities with other NUMA nodes: each a list of cores, each core a list of its threads."""
+def capabilities(*cells: Sequence[Sequence[int]], pages: Mapping[int, int] | None = None, mib: int = 262144) -> Said:
+    """The recorded capabilities with other NUMA nodes: each a list of cores, each core a list of its threads.
+
+    All memory, and pages (number by size in KiB), are parted evenly.
+    """
     document = recorded("first")["capabilities"].output
     head, _, rest = document.partition("<cells num='1'>")
     tail = rest.partition("</cells>")[2]
+    reserved = "".join(f"<pages unit='KiB' size='{size}'>{count // len(cells)}</pages>" for size, count in (pages or {}).items())
     made = "".join(
-        f"<cell id='{number}'><memory unit='KiB'>134217728</memory><cpus num='{sum(map(len, cores))}'>"
+        f"<cell id='{number}'><memory unit='KiB'>{mib * 1024 // len(cells)}</memory>{reserved}<cpus num='{sum(map(len, cores))}'>"
         + "".join(
             f"<cpu id='{cpu}' socket_id='{number}' die_id='0' core_id='{core[0]}' siblings='{','.join(map(str, core))}'/>"
             for core in cores
@@ -86,11 +90,13 @@ def healthy(plan: Plan, name: str) -> HostSeen:
         **recorded("first"),
         **recorded("emulator-kvm"),
         **recorded("features"),
-        "capabilities": capabilities(cores(0, 31), cores(32, 63)),
+        "capabilities": capabilities(cores(0, 63)),
         "memory": said(
             "total  :            268435456 KiB\nfree   :            200000000 KiB\nbuffers:                0 KiB\ncached :        1000000 KiB\n"
         ),
         "pages": said("Node 0:\n4KiB: 4127885\n2048KiB: 0\n1048576KiB: 100\n\nNode 1:\n4KiB: 4127885\n2048KiB: 0\n1048576KiB: 100\n"),
+        "devices": said(""),
+        "pools": said(""),
         "domains": said(""),
         "running": said(""),
         "pool-state": pool_state(900),
@@ -104,6 +110,7 @@ def healthy(plan: Plan, name: str) -> HostSeen:
         "bridge": said("1500\nport enp1s0 1500\nport vnet0 1500"),
         "addresses": said("\n".join(f"{address} silent" for address in probed(plan))),
         "kvm": said("booted"),
+        "isolation": said("isolated 0-63\ninit 0-63\nsystem.slice 0-63\nuser.slice 0-63\ninit.scope 0-63"),
     }
     return HostSeen(name=name, settings=plan.settings.hypervisors[name], virsh=answers, by_shell=shell, clock_s=(0.5, 1.5))
 
@@ -133,6 +140,22 @@ def operator() -> OperatorSeen:
         image_kubernetes="1.36.3",
         pings=dict.fromkeys(probed(plan_with()), said("1 packets transmitted, 0 received", 1)),
     )
+
+
+UNCOUNTED: dict[str, Any] = {
+    "hypervisors": {"kvm1": {"topology": None, "reserved_cpus": None}},
+    "control_plane": {"cpu_policy": {"kind": "emulated"}},
+    "workers": {"worker": {"cpu_policy": {"kind": "emulated"}}},
+}
+"""An environment whose hypervisor's topology nobody declared, so that the planner counts nothing there."""
+
+
+def paged(nodes: int = 1) -> dict[str, Any]:
+    """An environment whose machines are made of huge pages: 100 of them on each NUMA node of 64 cores in all."""
+    size = 64 // nodes
+    numa = [{"threads": [f"{node * size}-{(node + 1) * size - 1}"], "memory_mib": 262144 // nodes, "hugepages": {"1G": 100}} for node in range(nodes)]
+    huge = {"hugepages": "1G"}
+    return {"hypervisors": {"kvm1": {"topology": {"numa": numa}}}, "control_plane": huge, "workers": {"worker": huge}}
 
 
 def plan_with(**areas: Any) -> Plan:

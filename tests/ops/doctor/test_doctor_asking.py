@@ -17,7 +17,18 @@ from tests.ops.doctor.made_hosts import plan_with, recorded, said
 from tests.settings.documents import minimal
 
 READING = {"version", "capabilities", "domcapabilities", "nodememstats", "freepages", "list", "dumpxml", "nodedev-list", "nodedev-dumpxml"}
-READING_MORE = {"net-list", "net-dumpxml", "net-info", "net-dhcp-leases", "pool-dumpxml", "pool-info", "vol-list", "vol-info", "iface-dumpxml"}
+READING_MORE = {
+    "pool-list",
+    "net-list",
+    "net-dumpxml",
+    "net-info",
+    "net-dhcp-leases",
+    "pool-dumpxml",
+    "pool-info",
+    "vol-list",
+    "vol-info",
+    "iface-dumpxml",
+}
 
 
 def test_every_question_to_libvirt_only_reads() -> None:

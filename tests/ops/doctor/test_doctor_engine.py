@@ -18,9 +18,10 @@ from ops.doctor import guest, hosts, judges, script
 from ops.doctor.model import Finding, Seen
 from ops.verify.model import Status
 from plan import Plan
-from tests.ops.doctor.made_hosts import operator, plan_with, recorded
+from tests.ops.doctor.made_hosts import UNCOUNTED, operator, plan_with, recorded
 from tests.plugins.private_libvirt import private_libvirt, virsh
 from tests.plugins.ssh_server import write_keys
+from tests.settings.documents import merged
 
 pytestmark = [pytest.mark.engine, pytest.mark.skipif(shutil.which("libvirtd") is None, reason="no libvirtd")]
 LAB_NETWORK = LabNetwork(bridge="br0", gateway=IPv4Interface("10.77.0.1/24"), pods=IPv4Network("192.168.0.0/16"))
@@ -30,7 +31,7 @@ def declared(uri: str) -> Plan:
     """Three emulated machines whose addresses are this machine's loopback's, and a bridge that nobody has."""
     emulated = {"cpu": {"mode": "custom", "model": "qemu64"}}
     host = {"uri": uri, "domain_type": "qemu", "network": {"bridge": "br-nobody"}, "pool": {"name": "nodes"}}
-    return plan_with(hypervisors={"kvm1": host}, control_plane=emulated, workers={"worker": emulated})
+    return plan_with(**merged(UNCOUNTED, {"hypervisors": {"kvm1": host}, "control_plane": emulated, "workers": {"worker": emulated}}))
 
 
 def asked(plan: Plan) -> dict[str, Finding]:
@@ -51,7 +52,9 @@ def test_it_finds_what_is_there_and_changes_nothing(tmp_path: Path) -> None:
         definition = tmp_path / "domain.xml"
         definition.write_text(recorded("second")["domain other"].output.replace("<name>other<", "<name>small-cp-1<"))
         virsh(uri, "define", str(definition))
-        assert "pool-start nodes" in asked(declared(uri))["pool.state"].remedy
+        stopped = asked(declared(uri))
+        assert stopped["host.libvirt"].status is Status.PASSED, stopped["host.libvirt"]
+        assert "pool-start nodes" in stopped["pool.state"].remedy
         virsh(uri, "pool-start", "nodes")
         before = everything(uri)
         found = asked(declared(uri))

@@ -9,6 +9,7 @@ from ops.doctor.model import Seen
 from ops.verify.model import Said, Status
 from tests.ops.doctor.made_hosts import (
     GIB,
+    UNCOUNTED,
     capabilities,
     cores,
     domain,
@@ -16,6 +17,7 @@ from tests.ops.doctor.made_hosts import (
     made,
     only,
     operator,
+    paged,
     plan_with,
     pool_state,
     recorded,
@@ -24,14 +26,13 @@ from tests.ops.doctor.made_hosts import (
     seen,
     wrong,
 )
-
-PINS = {"kvm1": {"machine_cpus": "4-31", "emulator_cpus": "2-3"}}
+from tests.settings.documents import merged
 
 
 def test_nothing_is_wrong_with_a_healthy_hypervisor_and_operator() -> None:
     found = judges.findings(seen())
     assert [finding for finding in found if finding.status is not Status.PASSED] == []
-    assert {"host.libvirt", "kvm.boots", "cpu.enough", "memory.enough", "pool.space", "pool.nvme", "link.mtu", "address.free"} <= {
+    assert {"host.libvirt", "kvm.boots", "host.topology", "host.tenants", "memory.enough", "pool.space", "pool.nvme", "link.mtu", "address.free"} <= {
         finding.id for finding in found
     }
 
@@ -59,12 +60,25 @@ def test_old_libvirt() -> None:
         ("daemon: 9.0.0", "daemon: 6.2.9", {"io": "io_uring"}, {}, "host.libvirt-version"),
         ("QEMU 7.2.22", "QEMU 4.2.1", {"io": "io_uring"}, {}, "host.qemu-version"),
         ("daemon: 9.0.0", "daemon: 7.0.0", {}, {"mode": "maximum"}, "host.libvirt-version"),
+        ("daemon: 9.0.0", "daemon: 7.7.0", {"queue_size": 512}, {}, "host.libvirt-version"),
+        ("QEMU 7.2.22", "QEMU 2.11.9", {"queue_size": 512}, {}, "host.qemu-version"),
     ],
 )
 def test_what_is_declared_raises_the_least_version(old: str, new: str, disk: dict[str, str], cpu: dict[str, str], finding_id: str) -> None:
     text = said(recorded("first")["version"].output.replace(old, new))
     assert not wrong(seen(virsh={"version": text}))
     only(seen(plan_with(control_plane={"disk": disk, "cpu": cpu}), virsh={"version": text}), finding_id)
+
+
+def test_several_io_threads_of_a_disk_and_a_whole_drive_raise_it_too() -> None:
+    many = plan_with(control_plane={"disk": {"io_threads": 2}})
+    assert set(wrong(seen(many))) == {"host.libvirt-version", "host.qemu-version"}
+    new = recorded("first")["version"].output.replace("daemon: 9.0.0", "daemon: 10.0.0").replace("QEMU 7.2.22", "QEMU 9.0.0")
+    assert not wrong(seen(many, virsh={"version": said(new)}))
+    drive = {"kind": "nvme", "address": "0000:41:00.0", "size_gib": 10}
+    whole = plan_with(hypervisors={"kvm1": {"drives": {"one": drive}}}, control_plane={"etcd_disk": {"kind": "drive", "of": "nvme"}})
+    old = said(recorded("first")["version"].output.replace("daemon: 9.0.0", "daemon: 5.9.0"))
+    assert "whole NVMe drive" in wrong(seen(whole, virsh={"version": old}))["host.libvirt-version"].limit
 
 
 def test_no_kvm() -> None:
@@ -115,13 +129,13 @@ def test_a_cpu_without_aes_and_a_model_that_hides_it() -> None:
 def test_what_runs_there_already_and_cannot_be_seen_is_no_room() -> None:
     hidden = {"domains": Said(output="", exit_code=124, error="no answer in 30 s")}
     found = wrong(seen(virsh=hidden))
-    assert {name: finding.status for name, finding in found.items()} == dict.fromkeys(
-        ("running.machines", "cpu.enough", "memory.enough"), Status.NOT_CHECKED
-    )
-    assert wrong(seen(virsh={**hidden, "capabilities": capabilities(cores(0, 7))}))["cpu.enough"].status is Status.FAILED
-    pages = plan_with(hypervisors={"kvm1": {"hugepages": "1G"}})
+    assert {name: finding.status for name, finding in found.items()} == dict.fromkeys(("running.machines", "memory.enough"), Status.NOT_CHECKED)
+    uncounted = plan_with(**UNCOUNTED)
+    assert wrong(seen(uncounted, virsh=hidden))["cpu.enough"].status is Status.NOT_CHECKED
+    assert wrong(seen(uncounted, virsh={**hidden, "capabilities": capabilities(cores(0, 7))}))["cpu.enough"].status is Status.FAILED
     few = said("Node 0:\n1048576KiB: 20\n")
-    assert wrong(seen(pages, virsh={**hidden, "pages": few}))["memory.hugepages"].status is Status.NOT_CHECKED
+    there = {**hidden, "capabilities": capabilities(cores(0, 63), pages={1048576: 100})}
+    assert wrong(seen(plan_with(**paged()), virsh={**there, "pages": few}))["memory.hugepages"].status is Status.NOT_CHECKED
 
 
 def test_an_emulators_answer_that_is_missing_hides_no_cpu_model() -> None:
@@ -150,34 +164,14 @@ def test_a_volume_group_that_is_still_to_be_made() -> None:
     assert found.found == "no block device /dev/nvme1n1"
 
 
-def test_too_few_cores() -> None:
-    found = only(seen(virsh={"capabilities": capabilities(cores(0, 7))}), "cpu.enough")
+def test_too_few_cores_for_machines_that_nobody_counted() -> None:
+    uncounted = plan_with(**UNCOUNTED)
+    assert not wrong(seen(uncounted))
+    found = only(seen(uncounted, virsh={"capabilities": capabilities(cores(0, 7))}), "cpu.enough")
     assert (found.found, found.severity) == ("10 vCPUs on 8 CPUs", "error")
     assert "vcpus" in found.remedy
-
-
-def test_what_others_run_counts_as_well() -> None:
     others = having({"big": domain("big", vcpus=60), "off": domain("off", "52:54:00:99:99:98", vcpus=60)}, "off")
-    found = only(seen(virsh=others), "cpu.enough")
-    assert found.found == "70 vCPUs on 64 CPUs"
-
-
-def test_pinned_cpus_that_the_host_has_not() -> None:
-    plan = plan_with(hypervisors=PINS)
-    assert not wrong(seen(plan))
-    found = only(seen(plan, virsh={"capabilities": capabilities(cores(0, 7))}), "cpu.enough")
-    assert "8-31" in found.limit
-    assert "machine_cpus" in found.remedy
-
-
-def test_a_machine_across_numa_nodes_and_one_core_for_two_machines() -> None:
-    plan = plan_with(hypervisors=PINS)
-    across = capabilities(cores(0, 8), cores(9, 63))
-    assert only(seen(plan, virsh={"capabilities": across}), "cpu.numa").severity == "warning"
-    # cp-1 has 4-5, worker-1 6-9: threads 5 and 6 are one core
-    threads = [[cpu] for cpu in range(64) if cpu not in (5, 6)]
-    found = only(seen(plan, virsh={"capabilities": capabilities([*threads, [5, 6]])}), "cpu.core")
-    assert "small-cp-1 and small-worker-1" in found.found
+    assert only(seen(uncounted, virsh=others), "cpu.enough").found == "70 vCPUs on 64 CPUs"
 
 
 def test_too_little_memory_in_all_and_now() -> None:
@@ -195,18 +189,20 @@ def test_too_little_memory_in_all_and_now() -> None:
 
 
 def test_huge_pages_that_nobody_reserved() -> None:
-    plan = plan_with(hypervisors={"kvm1": {"hugepages": "1G"}})
-    assert not wrong(seen(plan))
+    plan, there = plan_with(**paged()), {"capabilities": capabilities(cores(0, 63), pages={1048576: 100})}
+    assert not wrong(seen(plan, virsh=there))
     few = said("Node 0:\n4KiB: 1\n2048KiB: 0\n1048576KiB: 20\n\nNode 1:\n4KiB: 1\n2048KiB: 0\n1048576KiB: 19\n")
-    found = only(seen(plan, virsh={"pages": few}), "memory.hugepages")
+    found = only(seen(plan, virsh={**there, "pages": few}), "memory.hugepages")
     assert (found.declared[:8], found.found) == ("40 pages", "39 free")
     assert "reserve 1 more" in found.remedy
 
 
 def test_huge_pages_of_the_wrong_numa_node() -> None:
-    plan = plan_with(hypervisors={"kvm1": {"hugepages": "1G", "machine_cpus": "4-31"}})
-    far = said("Node 0:\n1048576KiB: 8\n\nNode 1:\n1048576KiB: 100\n")
-    assert only(seen(plan, virsh={"pages": far}), "memory.numa").severity == "warning"
+    plan, there = plan_with(**paged(2)), {"capabilities": capabilities(cores(0, 31), cores(32, 63), pages={1048576: 200})}
+    assert not wrong(seen(plan, virsh=there))
+    far = said("Node 0:\n1048576KiB: 7\n\nNode 1:\n1048576KiB: 100\n")
+    found = only(seen(plan, virsh={**there, "pages": far}), "memory.numa")
+    assert (found.severity, found.limit) == ("error", "7 pages")
 
 
 def test_a_pool_that_is_full() -> None:
@@ -256,6 +252,10 @@ def test_a_pool_that_is_not_on_nvme() -> None:
     assert (found.found, found.severity) == ("/dev/sda (sata, rotational)", "warning")
 
 
+LIVED_IN = {
+    "tenants": {"db": {"vcpus": 2, "cpus": "60-61", "memory_mib": 512}},
+    "drives": {"one": {"kind": "nvme", "address": "0000:41:00.0", "size_gib": 1}, "two": {"kind": "block", "device": "/dev/sda", "size_gib": 1}},
+}
 GARBLED = (
     "",
     "\0",
@@ -273,7 +273,7 @@ GARBLED = (
 @pytest.mark.parametrize("text", GARBLED)
 @pytest.mark.parametrize("code", [0, 1])
 def test_no_answer_makes_a_judge_raise_or_everything_look_well(text: str, code: int) -> None:
-    plan = plan_with(hypervisors={"kvm1": {"machine_cpus": "4-31", "hugepages": "1G"}}, workers={"worker": {"nic": {"driver": "vhost"}}})
+    plan = plan_with(**merged(paged(), {"workers": {"worker": {"nic": {"driver": "vhost"}}}, "hypervisors": {"kvm1": LIVED_IN}}))
     what = seen(plan)
     answer = said(text, code)
     host, here = what.hosts["kvm1"], operator()
@@ -292,5 +292,6 @@ def test_no_answer_makes_a_judge_raise_or_everything_look_well(text: str, code: 
     for one in (garbled, replace(garbled, hosts={"kvm1": replace(host, virsh={}, by_shell={})}), replace(garbled, hosts={})):
         found = {finding.id: finding.status for finding in judges.findings(one)}
         assert found["python.packages"] is Status.FAILED
-        assert found.get("cpu.enough") is not Status.PASSED
+        assert not {Status.PASSED} & {found.get(name) for name in ("host.topology", "host.pages", "host.drives", "memory.hugepages")}
+        assert found.get("host.tenants") is not Status.PASSED or text in ("", "\0")
         assert found.get("kvm.boots") is not Status.PASSED

@@ -69,6 +69,30 @@ def test_a_backends_url_is_shown_without_what_opens_it() -> None:
         assert "hunter2" not in str(judges.findings(seen(here=here)))
 
 
+@pytest.mark.parametrize(
+    ("declared", "found", "same"),
+    [
+        ("s3://states?region=eu-north-1&endpoint=s3.example", "s3://states?endpoint=s3.example&region=eu-north-1&awssdk=v2", True),
+        ("s3://states?endpoint=s3.example", "s3://states?endpoint=s3.other.example", False),
+        ("s3://states?endpoint=s3.example", "s3://states", False),
+        ("s3://states/oslo", "s3://states/oslo/", True),
+        ("gs://states", "s3://states", False),
+        ("file:///srv/states", "file:///srv/states/", True),
+        ("file:///srv/states", "file:///home/me", False),
+        ("https://api.pulumi.example", "https://app.pulumi.example/me", True),
+        ("https://api.pulumi.example", "https://app.pulumi.com/me", False),
+    ],
+)
+def test_a_backend_that_is_not_the_declared_one(declared: str, found: str, same: bool) -> None:
+    places = {"s3.example": "NO", "s3://states": "NO", "gs://states": "NO", "api.pulumi.example": "NO"}
+    plan = plan_with(residency={"places": places}, state_backend={"url": declared})
+    what = seen(plan, here=answering("backend", said(f'{{"user": "me", "url": "{found}"}}')))
+    if same:
+        assert not {"state.backend"} & wrong(what).keys()
+    else:
+        assert "pulumi login" in only(what, "state.backend").remedy
+
+
 def test_a_stack_that_is_not_there_yet() -> None:
     found = only(seen(here=answering("stacks", said("[]"))), "state.stack")
     assert (found.severity, found.remedy) == ("warning", "pulumi stack init small")

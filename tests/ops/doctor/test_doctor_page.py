@@ -37,5 +37,5 @@ def test_every_finding_is_explained() -> None:
 
 
 def test_least_versions_are_said_with_their_source() -> None:
-    for need in (*versions.ALWAYS, versions.MAXIMUM, *versions.URING):
+    for need in (*versions.ALWAYS, versions.MAXIMUM, *versions.URING, *versions.QUEUE_SIZE, *versions.SEVERAL_THREADS, versions.NVME):
         assert f"| {need.program} | {'.'.join(map(str, need.version))} |" in PAGE

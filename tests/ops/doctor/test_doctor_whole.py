@@ -51,7 +51,7 @@ def test_kvm_that_boots_no_guest(made: Make, capsys: pytest.CaptureFixture[str])
 def test_too_few_cores(made: Make, capsys: pytest.CaptureFixture[str]) -> None:
     here = made()
     here.virsh["capabilities"] = capabilities(cores(0, 3))
-    assert only(here.doctor(capsys), "cpu.enough")["found"] == "10 vCPUs on 4 CPUs"
+    assert only(here.doctor(capsys), "host.topology")["found"] == "NUMA node 0: 4 cores, threads 0-3"
 
 
 def test_a_pool_that_is_full(made: Make, capsys: pytest.CaptureFixture[str]) -> None:

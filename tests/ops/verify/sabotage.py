@@ -29,7 +29,7 @@ class Sabotage:
     """The other node says so as well: what is between two belongs to both."""
     where: Literal["node", "control plane", "cluster", "hypervisor"] = "node"
     """Who runs the commands: a worker or the control plane as root; kubectl as administrator; the lab's host with virsh."""
-    at: Literal["node", "control plane", "cluster"] = "node"
+    at: Literal["node", "control plane", "cluster", "hypervisor"] = "node"
     """What the finding is to name."""
     breaks: str
     """Bash. What a component would put right at once is broken again each second."""

@@ -2,6 +2,13 @@
 
 from tests.ops.verify.sabotage import Sabotage
 
+SHARED = (
+    ("hypervisors.local.topology", '{"numa": [{"threads": ["0-1"], "memory_mib": 16384}]}'),
+    ("hypervisors.local.shared_cpus", '"0-1"'),
+    ("workers.worker.cpu_policy", '{"kind": "shared"}'),
+)
+"""The worker floats over two CPUs of the host that its plan names: on a machine of two, where it was before."""
+STRANGER = '<domain type="qemu"><name>{unit}</name><memory unit="MiB">16</memory><vcpu>1</vcpu><os><type arch="x86_64">hvm</type></os></domain>'
 VXLAN_UP = "ip link add verify-vx type vxlan id 77 remote {peer_address} dstport 4789 dev eth0 && ip link set verify-vx address 02:00:00:00:00:77 mtu 1450 up"
 
 SABOTAGES: tuple[Sabotage, ...] = (
@@ -90,12 +97,40 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         name="a snapshot beside the pool",
-        names=frozenset({"machines.drivers"}),
+        names=frozenset({"machines.drift"}),
         where="hypervisor",
         breaks="virsh snapshot-create-as {machine} sabotage --disk-only --no-metadata --atomic --diskspec vda,file={state} --diskspec vdb,snapshot=no",
         # Shallow: into the machine's own volume, and no deeper, where the image is that all share.
         mends="virsh blockcommit {machine} vda --active --shallow --pivot --wait; rm -f {state}",
         says="disk is {state}",
+    ),
+    Sabotage(
+        name="an I/O thread that serves no disk",
+        names=frozenset({"machines.drift"}),
+        where="hypervisor",
+        breaks="virsh iothreadadd {machine} 7 --live",
+        mends="virsh iothreaddel {machine} 7 --live 2>/dev/null || true",
+        says="1 I/O threads in all, declared 0",
+    ),
+    Sabotage(
+        name="a vCPU that is held to one CPU",
+        names=frozenset({"machines.pins", "machines.drift"}),
+        where="hypervisor",
+        breaks="virsh vcpupin {machine} 0 0 --live",
+        mends="virsh vcpupin {machine} 0 0-1 --live",
+        says="vCPU 0 may run on 0, declared 0-1",
+        settings=SHARED,
+    ),
+    Sabotage(
+        name="a machine that nobody declared",
+        names=frozenset({"machines.overcommit"}),
+        where="hypervisor",
+        at="hypervisor",
+        # It stands still, and is gone with its hypervisor's libvirt.
+        breaks=f"virsh create --paused /dev/stdin <<<'{STRANGER}'",
+        mends="virsh destroy {unit} 2>/dev/null || true",
+        says="machines that are not declared: {unit} (1 vCPU)",
+        settings=SHARED,
     ),
     Sabotage(
         name="a disk that others keep busy",

@@ -4,8 +4,8 @@ import socket
 from typing import Any
 
 import pytest
+from made_machines import definition
 from made_nodes import CP, ONE, PLAN, TWO, all_passed, failures, found, listing, nodes, plan_of, said, seen, statuses, together, unreachable
-from test_check_machines import definition
 
 from ops.verify.checks import dependencies_distance, residency_places
 from ops.verify.model import Said, Seen, Status
@@ -22,8 +22,10 @@ TWO_HOSTS = plan_of(
             "location": {"country": "NO", "site": "bergen"},
             "network": {"bridge": "br0"},
             "pool": {"name": "default", "kind": "dir"},
+            "topology": {"numa": [{"threads": ["0-15"], "memory_mib": 65536}]},
         }
     },
+    control_plane={"placement": ["kvm1"]},
     workers={"worker": {"placement": ["kvm1", "kvm2"]}},
 )
 

@@ -11,6 +11,7 @@ from ops.verify.checks import (
     ingress_clients,
     ingress_config,
     machines_devices,
+    machines_drift,
     machines_fsync,
     machines_pins,
     machines_steal,
@@ -26,13 +27,14 @@ from ops.verify.model import Check, Said, Seen, Status
 from plan import Plan
 
 FILES = (
-    dependencies_distance, ingress_clients, ingress_config, machines_devices, machines_fsync, machines_pins, machines_steal, pods_devices, pods_mtu,
+    dependencies_distance, ingress_clients, ingress_config, machines_devices, machines_drift, machines_fsync, machines_pins, machines_steal, pods_devices, pods_mtu,
     pods_pools, pods_routes, pods_sessions, pods_wire, residency_places,
 )  # fmt: skip
 CHECKS = [check for file in FILES for check in file.CHECKS]
 NETWORK: dict[str, Any] = {"services": {"load_balancer": ["10.20.128.0/24"]}}
 AREAS: dict[str, Any] = {
-    "hypervisors": {"kvm1": {"machine_cpus": "4-31", "emulator_cpus": "2-3"}},
+    "hypervisors": {"kvm1": {"drives": {"fast": {"kind": "nvme", "address": "0000:41:00.0", "size_gib": 10}}}},
+    "control_plane": {"etcd_disk": {"kind": "drive", "of": "nvme"}, "containerd_disk": {"kind": "volume", "size_gib": 5}},
     "dependencies": {"db": {"host": "db.example.com", "port": 5432, "country": "NO", "round_trip_ms": 1.5}},
     "ingress": {},
 }

@@ -29,6 +29,7 @@ from made_nodes import (
 from ops.verify.checks import pods_devices, pods_mtu, pods_routes
 from ops.verify.model import Seen, Status
 from ops.verify.reading.peers import peers
+from tests.ops.made_previews import hosts
 
 (DEVICES,) = pods_devices.CHECKS
 (ROUTES,) = pods_routes.CHECKS
@@ -179,14 +180,14 @@ def test_a_path_that_the_node_does_not_name_is_not_checked() -> None:
 
 
 def test_in_a_large_fleet_every_node_asks_and_is_asked_as_often() -> None:
-    plan = plan_of(network={"cidr": "10.20.0.0/16"}, workers={"worker": {"count": 199, "first_host": 1001}})
+    plan = plan_of(hypervisors=hosts(17), network={"cidr": "10.20.0.0/16"}, workers={"worker": {"count": 199, "first_host": 1001}})
     asked = {node.name: 0 for node in plan.nodes}
     for node in plan.nodes:
-        others = peers(plan, node)
-        assert node not in others
+        others = [other.name for other in peers(plan, node)]
+        assert node.name not in others
         assert len(others) == len(set(others)) == 8
         for other in others:
-            asked[other.name] += 1
+            asked[other] += 1
     assert set(asked.values()) == {8}
 
 

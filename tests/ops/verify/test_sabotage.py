@@ -10,8 +10,9 @@ import yaml
 
 from ops.verify import registry
 from ops.verify.checks import nodes_kernel
+from render.domain import io_threads
 from tests.ops.verify import sabotage_nodes, sabotage_pods, sabotage_services
-from tests.ops.verify.made_seen import lab_plan
+from tests.ops.verify.made_seen import CP, WORKER, lab_plan
 from tests.ops.verify.sabotage import FILLED
 
 FAULTS = (*sabotage_services.SABOTAGES, *sabotage_nodes.SABOTAGES, *sabotage_pods.SABOTAGES)
@@ -21,8 +22,6 @@ BEYOND_A_LAB = {
     "ingress.effective": "no controller runs there",
     "ingress.temporary-files": "no controller runs there",
     "ingress.clients": "no controller runs there",
-    "machines.overcommit": "a lab of emulated machines promises no CPU",
-    "machines.pins": "a lab of emulated machines promises no CPU",
     "residency.machines": "there is one hypervisor",
     "residency.dependencies": "settings refuse it before",
 }
@@ -59,6 +58,15 @@ def test_what_is_put_right_is_what_the_lab_declares() -> None:
     values = {sysctl.name: sysctl.value for sysctl in nodes_kernel.watched_sysctls(plan)}
     assert f"net.core.somaxconn={values['net.core.somaxconn']}" in mends
     assert f"-s {plan.settings.kube_proxy.ipvs.scheduler}" in mends
+
+
+def test_what_the_lab_declares_for_faults_is_what_their_checks_need() -> None:
+    declared = {path.replace(".", "__"): json.loads(value) for fault in FAULTS for path, value in fault.settings}
+    plan = lab_plan(**declared)
+    applied = {check.id for check in registry.checks() if check.applies(plan)}
+    assert {name for fault in FAULTS for name in fault.names} <= applied
+    assert [node.vcpu_pins for node in plan.workers] == [((0, 1),)], "what a vCPU is put back to"
+    assert {node.name: io_threads(node) for node in plan.nodes} == dict.fromkeys((CP, WORKER), 0)
 
 
 def test_the_lab_declares_no_dependency_of_its_own() -> None:
