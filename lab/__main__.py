@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
-from lab import calico_images, hypervisor, machine, stackfile, up
+from lab import calico_images, hypervisor, machine, policies, stackfile, up
 from lab.access import open_access
 from lab.app import command as application
 from lab.display import Quieter
@@ -96,7 +96,7 @@ def _preview(lab: Lab, arguments: _Arguments, progress: Progress) -> int:
             plan = plan_of(lab, stack)
             phases.fetch_manifests(plan)
             phases.declare_passwords(session, plan)
-        words = ["preview", "--non-interactive", "--color", "always" if progress.console.is_terminal else "never"]
+        words = ["preview", "--non-interactive", "--color", "always" if progress.console.is_terminal else "never", *policies.words(lab, stack)]
         with progress.phase("pulumi preview"):
             return progress.exit_code(session.follow([*words, *arguments.arguments], Quieter(progress.say).line))
 

@@ -7,7 +7,11 @@ from pathlib import Path
 STEP = re.compile(r"^ (?P<sign>[ +~\-><=]+)\s{1,3}(?P<type>\S+:\S+) (?P<name>\S+) (?P<what>\S+)(?P<rest>.*)$")
 ENDED = {"created", "updated", "deleted", "replaced", "imported", "failed", "discarded", "read"}
 BEGUN = {"creating", "updating", "deleting", "replacing", "importing", "discarding", "reading"}
-NOISE = re.compile(r"warning: using pulumi-\S+ from \$PATH|^@ (updating|refreshing|previewing|destroying)|^ .* \d+ warnings?$")
+NOISE = re.compile(
+    r"warning: using pulumi-\S+ from \$PATH|^@ (updating|refreshing|previewing|destroying)|^ .* \d+ warnings?$"
+    # what rules would have said of other resources when one has failed already
+    r"|error: failed to run \w+: context canceled$|^ +pulumi:providers:\S+ \S+ +\d+ errors?$"
+)
 HEADING = re.compile(r"^Diagnostics:$|^  \S+ \(\S+\):$")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 SECTION = ("Diagnostics:", "Resources:", "error:")

@@ -36,7 +36,7 @@ def doctor(lab: Lab, wish: Wish, progress: Progress) -> int:
     network = stackfile.lab_network(resolved.declared)
     with exclusive(lab):
         tools = machine.tools(lab, progress)
-        here = machine.host(lab, network, machine.image(lab, network, progress, resolved.pods), progress)
+        here = machine.host(lab, resolved.declared, machine.image(lab, network, progress, resolved.pods), progress)
         session = Session(lab=lab, stack=wish.stack, engine=tools.engine, plugins=tools.plugins, isolated=False)
         with progress.phase("state"):
             folder = project_for(session, here, resolved.settings)
@@ -59,8 +59,7 @@ def project_for(session: Session, here: stackfile.Machine, settings: Iterable[tu
         prepare(session, here, settings)
         return project.project_dir(lab)
     tracked, folder = stackfile.read(stackfile.tracked(lab, stack)), lab.root / "doctor"
-    own = stackfile.overrides(lab, here, stackfile.environment(tracked))
-    content = stackfile.completed(tracked, stackfile.yaml_object(generated), [*own, *settings])
+    content = stackfile.completed(tracked, stackfile.yaml_object(generated), stackfile.on_top(lab, here, stackfile.environment(tracked), settings))
     write_private(folder / "Pulumi.yaml", (project.project_dir(lab) / "Pulumi.yaml").read_text())
     write_private(folder / generated.relative_to(project.project_dir(lab)), yaml.safe_dump(content, sort_keys=False))
     return folder

@@ -9,7 +9,7 @@ from typing import Any
 from image.build import ImageOptions, ensure_image, image_key
 from image.command import BuildError
 from image.parts import Source, ensure_binaries
-from lab import engine, golang, hypervisor, kvm, overlay, pluginset, stackfile
+from lab import drives, engine, golang, hypervisor, kvm, overlay, pluginset, stackfile
 from lab.calico_images import PodNetworkChoice
 from lab.network import LabNetwork
 from lab.places import Lab, LabError, cache_dir, offline
@@ -92,12 +92,16 @@ def known(lab: Lab, declared: Mapping[str, Any], pods: PodNetworkChoice = BIRD) 
     return Machine(image_dir=folder, domain_type=kvm.known())
 
 
-def host(lab: Lab, network: LabNetwork, image_dir: Path, progress: Progress) -> Machine:
-    """The running hypervisor, and what the machine gives to stacks on it."""
+def host(lab: Lab, declared: Mapping[str, Any], image_dir: Path, progress: Progress) -> Machine:
+    """The running hypervisors with their drives, and what the machine gives to stacks on them."""
+    network, local = stackfile.lab_network(declared), stackfile.libvirt_hosts(lab, declared)
+    drives.refuse_logical(declared, local)
     with progress.phase("hypervisor"), ThreadPoolExecutor(max_workers=1) as pool:
         progress.note("starting libvirt, and looking whether KVM boots a guest here")
         asked = pool.submit(kvm.domain_type, image_dir / stackfile.KERNEL)
-        hypervisor.start(lab, network)
+        hypervisor.start(lab, network, tuple(local.values()))
+        for drive in drives.devices(lab, declared, local).values():
+            drives.make(drive)
         found = asked.result()
     progress.say(
         f"  domain type {found}: {'KVM boots a guest here' if found == 'kvm' else 'no guest boots under KVM here, so machines are emulated'}"

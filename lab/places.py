@@ -7,6 +7,8 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
+SOCKET_PATH_LIMIT = 107
+"""Bytes of a Unix socket's path (unix(7): sun_path less its end)."""
 
 
 class LabError(Exception):
@@ -40,24 +42,83 @@ class Lab:
         return f"underlay-{self.name}"
 
     @property
+    def first(self) -> "LibvirtHost":
+        """The hypervisor that every lab has."""
+        return LibvirtHost(lab=self)
+
+    @property
     def libvirt_socket(self) -> Path:
-        """The socket of the lab's own libvirt, reachable from every network namespace."""
-        return self.run_dir / "libvirt" / "libvirt-sock"
+        """The socket of the first hypervisor's libvirt, reachable from every network namespace."""
+        return self.first.socket
 
     @property
     def libvirt_uri(self) -> str:
-        """What `virsh -c` and the libvirt provider connect to."""
-        return f"qemu:///system?socket={self.libvirt_socket}"
+        """What `virsh -c` and the libvirt provider connect to for the first hypervisor."""
+        return self.first.uri
 
     @property
     def pool_dir(self) -> Path:
-        """The directory of the storage pool that the nodes' disks are in."""
-        return self.root / "pool"
+        """The directory of the first hypervisor's storage pool, which the nodes' disks are in."""
+        return self.first.pool_dir
 
     @property
     def log_dir(self) -> Path:
         """Logs of the engine, of libvirt and of the guests' consoles."""
         return self.root / "log"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LibvirtHost:
+    """One hypervisor of a lab: a libvirt with directories of its own, in the namespace and on the bridge of all."""
+
+    lab: Lab
+    key: str | None = None
+    """Its key in the stack's settings; None for the first, whose paths are without it."""
+
+    def __post_init__(self) -> None:
+        if len(str(self.socket)) > SOCKET_PATH_LIMIT:
+            raise LabError(f"{self.socket} is longer than a socket's path may be ({SOCKET_PATH_LIMIT}): take shorter names for lab and hypervisor")
+
+    def own(self, name: str) -> str:
+        """A name that is this hypervisor's among the lab's."""
+        return f"{name}-{self.key}" if self.key else name
+
+    @property
+    def socket_dir(self) -> Path:
+        """What its daemons have in place of /run/libvirt."""
+        return self.lab.run_dir / self.own("libvirt")
+
+    @property
+    def socket(self) -> Path:
+        """libvirt's socket, reachable from every network namespace."""
+        return self.socket_dir / "libvirt-sock"
+
+    @property
+    def uri(self) -> str:
+        """What `virsh -c` and the libvirt provider connect to."""
+        return f"qemu:///system?socket={self.socket}"
+
+    @property
+    def pool_dir(self) -> Path:
+        """The directory of the storage pool that the nodes' disks are in."""
+        return self.lab.root / self.own("pool")
+
+    @property
+    def files_dir(self) -> Path:
+        """The directory of a storage pool of its own for seeds, kernel and initrd, where the stack has one."""
+        return self.lab.root / self.own("files")
+
+    @property
+    def directories(self) -> dict[Path, Path]:
+        """The lab's own directory behind each of libvirt's."""
+        state = self.lab.root / self.own("libvirt")
+        return {
+            Path("/run/libvirt"): self.socket_dir,
+            Path("/etc/libvirt"): state / "etc",
+            Path("/var/lib/libvirt"): state / "lib",
+            Path("/var/cache/libvirt"): state / "cache",
+            Path("/var/log/libvirt"): self.lab.log_dir / self.own("libvirt"),
+        }
 
 
 def cache_dir() -> Path:

@@ -38,7 +38,7 @@ def passphrase_file(lab: Lab) -> Path:
 def write(lab: Lab, stack: str, machine: Machine, settings: Iterable[tuple[str, Any]] = ()) -> stackfile.Tree:
     """Make project and stack file anew from the tracked ones; gives the environment as the engine will see it.
 
-    `settings` are dotted paths and values that come on top of the tracked file and the machine's own.
+    `settings` are dotted paths and values that come on top of the tracked file, and before the machine's own.
     """
     project = stackfile.yaml_object(lab.checkout / "Pulumi.yaml")
     project["main"] = str(lab.checkout)
@@ -48,8 +48,7 @@ def write(lab: Lab, stack: str, machine: Machine, settings: Iterable[tuple[str, 
     tracked = stackfile.read(stackfile.tracked(lab, stack))
     generated = generated_file(lab, stack)
     before = stackfile.yaml_object(generated) if generated.exists() else None
-    own = stackfile.overrides(lab, machine, stackfile.environment(tracked))
-    content = stackfile.completed(tracked, before, [*own, *settings])
+    content = stackfile.completed(tracked, before, stackfile.on_top(lab, machine, stackfile.environment(tracked), settings))
     write_private(generated, yaml.safe_dump(content, sort_keys=False))
     return stackfile.environment(content)
 

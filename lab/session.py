@@ -175,14 +175,15 @@ def locks(lab: Lab, stack: str, project_name: str | None = None) -> Iterator[Pat
     return (lab.root / "state" / ".pulumi" / "locks" / "organization" / (project_name or own_name(lab)) / stack).glob("*.json")
 
 
+def _deployment(session: Session) -> dict[str, Any]:
+    path = state_file(session.lab, session.stack, session.project_name)
+    checkpoint: dict[str, Any] = (json.loads(path.read_text()).get("checkpoint") or {}) if path.exists() else {}
+    return checkpoint.get("latest") or {}
+
+
 def pending(session: Session) -> list[Mapping[str, Any]]:
     """Operations that the engine had begun and not noted the end of."""
-    path = state_file(session.lab, session.stack, session.project_name)
-    if not path.exists():
-        return []
-    checkpoint: dict[str, Any] = json.loads(path.read_text()).get("checkpoint") or {}
-    deployment: dict[str, Any] = checkpoint.get("latest") or {}
-    return deployment.get("pending_operations") or []
+    return _deployment(session).get("pending_operations") or []
 
 
 def finish_broken_off(session: Session) -> None:
@@ -196,19 +197,30 @@ def finish_broken_off(session: Session) -> None:
         return
     for operation in broken_off:
         if operation["type"] == "creating":
-            remove_unfinished(session.lab, operation["resource"]["type"], operation["resource"].get("inputs", {}))
+            remove_unfinished(session, operation["resource"])
     exported = json.loads(session.capture(["stack", "export"]))
     exported["deployment"].pop("pending_operations", None)
     session.capture(["stack", "import", "--non-interactive"], stdin=json.dumps(exported))
 
 
-def remove_unfinished(lab: Lab, resource_type: str, inputs: Mapping[str, Any]) -> None:
-    """Remove what a broken-off create of a libvirt resource may have left; other resources are made again in place."""
-    name, virsh = str(inputs.get("name", "")), ["virsh", "-c", lab.libvirt_uri]
-    if not name or not hypervisor.is_here(lab):
+def remove_unfinished(session: Session, resource: Mapping[str, Any]) -> None:
+    """Remove what a broken-off create of a libvirt resource may have left, where its provider is; other resources are made again in place."""
+    inputs: Mapping[str, Any] = resource.get("inputs", {})
+    name, uri, resource_type = str(inputs.get("name", "")), connection(session, resource), resource["type"]
+    if not name or not uri or not hypervisor.is_here(session.lab):
         return
+    virsh = ["virsh", "-c", uri]
     if resource_type == "libvirt:index/domain:Domain":
         attempt([*virsh, "destroy", name])
         attempt([*virsh, "undefine", "--nvram", name])
     elif resource_type in {"libvirt:index/volume:Volume", "libvirt:index/cloudInitDisk:CloudInitDisk"} and inputs.get("pool"):
         attempt([*virsh, "vol-delete", "--pool", str(inputs["pool"]), name])
+
+
+def connection(session: Session, resource: Mapping[str, Any]) -> str | None:
+    """The URI of the hypervisor that a libvirt resource is on: that of its provider in the state; None for other resources."""
+    if not str(resource["type"]).startswith("libvirt:"):
+        return None
+    known: list[Mapping[str, Any]] = _deployment(session).get("resources") or []
+    providers = {f"{each['urn']}::{each.get('id')}": each.get("inputs", {}) for each in known}
+    return providers.get(str(resource.get("provider")), {}).get("uri")

@@ -9,8 +9,9 @@ from typing import Any, cast
 
 import yaml
 
+from lab import drives
 from lab.network import LabNetwork
-from lab.places import Lab, LabError
+from lab.places import Lab, LabError, LibvirtHost
 
 ENVIRONMENT = "underlay:environment"
 THIS_MACHINE = "qemu:///system"
@@ -75,20 +76,37 @@ def on_this_machine(content: Mapping[str, Any]) -> Iterator[str]:
     return (name for name, hypervisor in hypervisors.items() if hypervisor.get("uri") == THIS_MACHINE)
 
 
+def libvirt_hosts(lab: Lab, content: Mapping[str, Any]) -> dict[str, LibvirtHost]:
+    """The lab's hypervisor for each that is the machine at hand: the first one's paths are the lab's, others have their keys in theirs."""
+    return {name: LibvirtHost(lab=lab, key=name if place else None) for place, name in enumerate(on_this_machine(content))}
+
+
 def overrides(lab: Lab, machine: Machine, content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What the lab changes in an environment: dotted path and value. Nothing of a stack whose hypervisors are elsewhere."""
-    local = list(on_this_machine(content))
-    for name in local:
-        yield f"hypervisors.{name}.uri", lab.libvirt_uri
+    local = libvirt_hosts(lab, content)
+    for name, host in local.items():
+        declared: Tree = content["hypervisors"][name]
+        yield f"hypervisors.{name}.uri", host.uri
         if machine.domain_type:
             yield f"hypervisors.{name}.domain_type", machine.domain_type
-        if "path" in content["hypervisors"][name].get("pool", {}):
-            yield f"hypervisors.{name}.pool.path", str(lab.pool_dir)
+        for pool, folder in (("pool", host.pool_dir), ("files_pool", host.files_dir)):
+            if "path" in (declared.get(pool) or {}):
+                yield f"hypervisors.{name}.{pool}.path", str(folder)
+    for (name, drive), place in drives.devices(lab, content, local).items():
+        yield f"hypervisors.{name}.drives.{drive}.device", str(place.link)
     if local:
         for key in ("source", "kernel", "initrd"):
             path = Path(str(cast("Tree", content.get("image", {})).get(key) or ""))
             if path.name and not path.is_absolute():
                 yield f"image.{key}", str(machine.image_dir / path)
+
+
+def on_top(lab: Lab, machine: Machine, content: Mapping[str, Any], settings: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """What comes over a tracked environment: a person's settings, and the machine's own values of what then is there, but for those they set."""
+    given = list(settings)
+    chosen = {path for path, _ in given}
+    own = overrides(lab, machine, assigned(dict(content), given))
+    return [*given, *((path, value) for path, value in own if path not in chosen)]
 
 
 def assigned(tree: Tree, settings: Iterable[tuple[str, Any]]) -> Tree:

@@ -16,7 +16,7 @@ from lab.fabric import phases
 from lab.fabric import status as bgp
 from lab.fabric.daemons import RouterKind
 from lab.fabric.declared import plan_of
-from lab.places import Lab, LabError
+from lab.places import Lab, LabError, LibvirtHost
 from lab.process import attempt
 from lab.progress import Progress
 from lab.session import Session, exclusive, finish_broken_off, prepare
@@ -48,7 +48,7 @@ def up(lab: Lab, wish: Wish, progress: Progress) -> int:
         tools = machine.tools(lab, progress)
         progress.say(f"  {resolved.line}")
         image_dir = machine.image(lab, network, progress, resolved.pods)
-        here = machine.host(lab, network, image_dir, progress)
+        here = machine.host(lab, resolved.declared, image_dir, progress)
         session = Session(lab=lab, stack=wish.stack, engine=tools.engine, plugins=tools.plugins, isolated=False)
         with progress.phase("state"):
             prepare(session, here, resolved.settings)
@@ -100,21 +100,26 @@ def engine_up(session: Session, wish: Wish, progress: Progress) -> int:
 
 def start_stopped(lab: Lab) -> None:
     """Start machines that are there and do not run, as after a reboot of this machine: the engine does not look."""
-    virsh = ["virsh", "-c", lab.libvirt_uri]
-    for name in attempt([*virsh, "list", "--inactive", "--persistent", "--name"]).stdout.split():
-        attempt([*virsh, "start", name], timeout_s=120)
+    for host in hypervisor.hosts(lab):
+        virsh = ["virsh", "-c", host.uri]
+        for name in attempt([*virsh, "list", "--inactive", "--persistent", "--name"]).stdout.split():
+            attempt([*virsh, "start", name], timeout_s=120)
 
 
 def console_logs(lab: Lab) -> dict[str, Path]:
     """The file with each guest's serial console, by the guest's name."""
-    virsh, found = ["virsh", "-c", lab.libvirt_uri], dict[str, Path]()
+    return {name: path for host in hypervisor.hosts(lab) for name, path in _consoles_of(host).items()}
+
+
+def _consoles_of(host: LibvirtHost) -> dict[str, Path]:
+    virsh, found = ["virsh", "-c", host.uri], dict[str, Path]()
     for name in attempt([*virsh, "list", "--all", "--name"]).stdout.split():
         domain = ElementTree.fromstring(attempt([*virsh, "dumpxml", name]).stdout or "<domain/>")  # noqa: S314 - libvirt's own words
         for serial in [*domain.iterfind("./devices/serial"), *domain.iterfind("./devices/console")]:
             for part, key in (("log", "file"), ("source", "path")):
                 element = serial.find(part)
                 if element is not None and element.get(key, "").startswith("/") and not element.get(key, "").startswith("/dev/"):
-                    found[name] = hypervisor.seen_from_outside(lab, Path(element.get(key, "")))
+                    found[name] = hypervisor.seen_from_outside(host, Path(element.get(key, "")))
     return found
 
 

@@ -11,19 +11,20 @@ from lab.places import CHECKOUT
 
 PYTHON = """\
 #!/bin/sh
-# Stands for python3 and for .venv/bin/python: notes what is asked, makes .venv, and fails where the test wants it.
+# Stands for python3 and for the python of .venv and policy/.venv: notes what is asked, makes them, and fails where the test wants it.
 case "$*" in
     *"pip install"*) echo "pip $*" >> "$NOTES"; [ ! -e "$NOTES.break" ] ;;
-    *"venv --clear .venv"*) mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
+    *"venv --clear "*) mkdir -p "$4/bin"; cp "$0" "$4/bin/python" ;;
 esac
 """
+REQUIREMENTS = ("requirements-dev.txt", "policy/requirements.txt")
 ROOT = "#!/bin/sh\necho 0\n"
 APT = '#!/bin/sh\necho "apt-get $*" >> "$NOTES"\n'
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Path:
-    for name in ("lab/bootstrap.sh", "requirements-dev.txt"):
+    for name in ("lab/bootstrap.sh", *REQUIREMENTS):
         target = tmp_path / "checkout" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(CHECKOUT / name, target)
@@ -77,12 +78,22 @@ def test_a_broken_off_install_is_done_again(machine: Path) -> None:
     assert [line for line in asked if line.startswith("pip")]
 
 
-def test_changed_requirements_are_installed(machine: Path) -> None:
+@pytest.mark.parametrize("name", REQUIREMENTS)
+def test_changed_requirements_are_installed(machine: Path, name: str) -> None:
     bootstrap(machine, "preview")
-    requirements = machine / "checkout/requirements-dev.txt"
+    requirements = machine / "checkout" / name
     requirements.write_text(requirements.read_text() + "# changed\n")
     _, asked = bootstrap(machine, "preview")
-    assert len(asked) == 1
+    assert [line.rpartition(" ")[2] for line in asked] == [*REQUIREMENTS]
+
+
+def test_a_lost_environment_of_the_policy_pack_is_made_again(machine: Path) -> None:
+    bootstrap(machine, "preview")
+    shutil.rmtree(machine / "checkout/policy/.venv")
+    code, asked = bootstrap(machine, "preview")
+    assert code == 0
+    assert asked
+    assert (machine / "checkout/policy/.venv/bin/python").exists()
 
 
 def test_every_line_of_the_list_names_purpose_package_and_program() -> None:

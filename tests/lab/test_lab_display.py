@@ -57,6 +57,27 @@ def test_colours_hide_no_remark() -> None:
     assert quiet(coloured) == []
 
 
+REFUSED = """\
+ +  libvirt:index:Domain other-worker-1-domain create error: Preview failed: it is taken
+    pulumi:providers:command default_1_2_1  error: failed to run remediation: context canceled
+ +  libvirt:index:Domain other-worker-1-domain create 1 error
+    pulumi:providers:command default_1_2_1  1 error
+Diagnostics:
+  libvirt:index:Domain (other-worker-1-domain):
+    error: Preview failed: it is taken
+
+  pulumi:providers:command (default_1_2_1):
+    error: failed to run remediation: context canceled
+"""
+
+
+def test_rules_that_a_failure_kept_from_being_asked_are_no_failures_of_their_own() -> None:
+    said = "\n".join(quiet(REFUSED))
+    assert said.count("Preview failed: it is taken") == 2
+    assert "context canceled" not in said
+    assert "pulumi:providers" not in said
+
+
 def test_diagnostics_with_nothing_but_remarks_vanish_whole() -> None:
     text = f"Diagnostics:\n  pulumi:pulumi:Stack (underlay-lab):\n    {AMBIENT}\n\nResources:\n    3 unchanged\n"
     assert [line for line in quiet(text) if line.strip()] == ["Resources:", "    3 unchanged"]

@@ -71,5 +71,5 @@ def test_a_lab_whose_checkout_is_gone_belongs_to_nobody(lab: Lab, tmp_path: Path
 
 def test_paths_that_libvirt_names_are_found_outside(lab: Lab) -> None:
     inside = Path("/var/log/libvirt/qemu/lab-cp-1.log")
-    assert hypervisor.seen_from_outside(lab, inside) == lab.log_dir / "libvirt/qemu/lab-cp-1.log"
-    assert hypervisor.seen_from_outside(lab, Path("/tmp/console")) == Path("/tmp/console")  # noqa: S108 - a name, not a file
+    assert hypervisor.seen_from_outside(lab.first, inside) == lab.log_dir / "libvirt/qemu/lab-cp-1.log"
+    assert hypervisor.seen_from_outside(lab.first, Path("/tmp/console")) == Path("/tmp/console")  # noqa: S108 - a name, not a file

@@ -2,17 +2,19 @@
 
 import os
 import signal
+import stat
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
 import pytest
 
-from lab import clock, down, hypervisor, kvm, machine, network, up
+from lab import clock, down, drives, hypervisor, kvm, machine, network, up
 from lab.network import LabNetwork
-from lab.places import Lab
+from lab.places import Lab, LibvirtHost
 from lab.process import in_namespace, run
 from lab.progress import Progress
 
@@ -64,6 +66,50 @@ def test_a_killed_libvirtd_comes_back_and_keeps_what_it_knew(lab: Lab) -> None:
     hypervisor.start(lab, NETWORK)
     assert hypervisor.find(lab, "libvirtd") not in {None, killed}
     assert "kept" in run([*virsh, "pool-list", "--all", "--name"])
+
+
+def test_two_hypervisors_do_not_see_each_other_and_one_may_die_alone(lab: Lab) -> None:
+    both = (lab.first, LibvirtHost(lab=lab, key="east"))
+    hypervisor.start(lab, NETWORK, both)
+    found = {host: {name: hypervisor.find(lab, name, host) for name in DAEMONS[:2]} for host in both}
+    pids = [pid for daemons in found.values() for pid in daemons.values()]
+    assert None not in pids
+    assert len(set(pids)) == 4
+    run(["virsh", "-c", both[1].uri, "pool-define-as", "eastern", "dir", "--target", both[1].pool_dir])
+    assert "eastern" in run(["virsh", "-c", both[1].uri, "pool-list", "--all", "--name"])
+    assert "eastern" not in run(["virsh", "-c", lab.libvirt_uri, "pool-list", "--all", "--name"])
+    os.kill(found[both[1]]["libvirtd"] or 0, signal.SIGKILL)
+    hypervisor.start(lab, NETWORK, both)
+    assert hypervisor.find(lab, "libvirtd", both[1]) not in pids
+    assert {name: hypervisor.find(lab, name, both[0]) for name in DAEMONS[:2]} == found[both[0]]
+    assert hypervisor.hosts(lab) == list(both)
+
+
+def test_libvirt_finds_huge_pages_of_every_size_that_the_kernel_has(lab: Lab) -> None:
+    hypervisor.start(lab, NETWORK)
+    mounts = [line.split() for line in Path(f"/proc/{hypervisor.find(lab, 'libvirtd', lab.first)}/mounts").read_text().splitlines()]
+    sizes = {path.name.split("-")[1] for path in Path("/sys/kernel/mm/hugepages").glob("hugepages-*kB")}
+    assert {Path(where).name.split("-")[1] + "kB" for _, where, kind, *_ in mounts if kind == "hugetlbfs" and "libvirt" in where} == sizes
+    assert not [line for line in Path("/proc/mounts").read_text().splitlines() if "/run/libvirt/hugepages" in line], "outside of the lab"
+
+
+def test_block_drives_are_loop_devices_that_keep_what_they_hold_and_go_with_the_lab(lab: Lab) -> None:
+    hypervisor.start(lab, NETWORK)
+    drive = drives.LoopDrive(lab=lab, hypervisor="local", name="nvme1", size_gib=1)
+    drives.make(drive)
+    device = drive.link.resolve()
+    assert stat.S_ISBLK(device.stat().st_mode)
+    assert int(Path(f"/sys/block/{device.name}/size").read_text()) * 512 == 1 << 30
+    drive.link.write_bytes(b"etcd")
+    drives.make(replace(drive, size_gib=2))
+    assert drive.link.resolve() == device
+    assert int(Path(f"/sys/block/{device.name}/size").read_text()) * 512 == 2 << 30
+    with drive.link.open("rb") as stream:
+        assert stream.read(4) == b"etcd"
+    assert set(drives.remains(lab)) == {f"loop device {device}", str(drive.link.parents[1])}
+    assert down.down(lab, Progress.quiet()) == 0
+    assert drives.remains(lab) == []
+    assert not Path(f"/sys/block/{device.name}/loop/backing_file").exists()
 
 
 def test_the_namespace_has_the_wire_and_no_way_out(lab: Lab) -> None:

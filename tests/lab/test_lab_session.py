@@ -27,8 +27,18 @@ case "$*" in
     "stack import"*) cat > "$(dirname "$0")/imported" ;;
 esac
 """
-DOMAIN = {"type": "creating", "resource": {"type": "libvirt:index/domain:Domain", "inputs": {"name": "lab-cp-1"}}}
-VOLUME = {"type": "creating", "resource": {"type": "libvirt:index/volume:Volume", "inputs": {"name": "lab-cp-1-root", "pool": "lab"}}}
+WEST, EAST = (
+    {"urn": f"urn:pulumi:lab::underlay::pulumi:providers:libvirt::{name}", "id": name, "inputs": {"uri": f"qemu:///{name}"}}
+    for name in ("west", "east")
+)
+DOMAIN = {
+    "type": "creating",
+    "resource": {"type": "libvirt:index/domain:Domain", "provider": f"{WEST['urn']}::west", "inputs": {"name": "lab-cp-1"}},
+}
+VOLUME = {
+    "type": "creating",
+    "resource": {"type": "libvirt:index/volume:Volume", "provider": f"{EAST['urn']}::east", "inputs": {"name": "lab-cp-1-root", "pool": "lab"}},
+}
 COMMAND = {"type": "creating", "resource": {"type": "command:remote:Command", "inputs": {"create": "exec bash -s"}}}
 UPDATE = {"type": "updating", "resource": {"type": "libvirt:index/domain:Domain", "inputs": {"name": "lab-worker-1"}}}
 
@@ -63,7 +73,7 @@ def virsh(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     said: list[list[str]] = []
 
     def attempt(words: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        said.append(words[3:])
+        said.append(words[2:])
         return subprocess.CompletedProcess(words, 0, "", "")
 
     def here(_: Lab) -> bool:
@@ -88,15 +98,15 @@ def test_a_note_of_the_file_backend_that_a_kill_left_half_written_goes_and_whole
 
 
 def test_pending_operations_are_dropped_and_nothing_else_of_the_state(session: Session, virsh: list[list[str]]) -> None:
-    put_state(session, resources=[{"urn": "a"}], pending_operations=[DOMAIN, VOLUME, COMMAND, UPDATE])
+    put_state(session, resources=[WEST, EAST], pending_operations=[DOMAIN, VOLUME, COMMAND, UPDATE])
     runs.prepare(session, Machine(domain_type=None, image_dir=Path("/x")))
     finish_broken_off(session)
     imported = json.loads((session.lab.checkout / "imported").read_text())
-    assert imported == {"version": 3, "deployment": {"resources": [{"urn": "a"}]}}
+    assert imported == {"version": 3, "deployment": {"resources": [WEST, EAST]}}
     assert virsh == [
-        ["destroy", "lab-cp-1"],
-        ["undefine", "--nvram", "lab-cp-1"],
-        ["vol-delete", "--pool", "lab", "lab-cp-1-root"],
+        ["qemu:///west", "destroy", "lab-cp-1"],
+        ["qemu:///west", "undefine", "--nvram", "lab-cp-1"],
+        ["qemu:///east", "vol-delete", "--pool", "lab", "lab-cp-1-root"],
     ]
 
 

@@ -11,6 +11,8 @@ import time
 from collections.abc import Generator
 from pathlib import Path
 
+START_S = 240
+"""Within which a daemon is ready, also where machines are emulated beside it."""
 _DAEMONS = """\
 set -e
 mount --make-rprivate /
@@ -59,19 +61,21 @@ class VirshFailedError(Exception):
     """virsh refused a command; the message is its own."""
 
 
-def virsh(uri: str, *args: str) -> str:
+def virsh(uri: str, *args: str, timeout_s: float = 60) -> str:
     """The output of a virsh command."""
-    outcome = subprocess.run(["virsh", "-q", "-c", uri, *args], check=False, capture_output=True, text=True, timeout=60)
+    outcome = subprocess.run(["virsh", "-q", "-c", uri, *args], check=False, capture_output=True, text=True, timeout=timeout_s)
     if outcome.returncode:
         raise VirshFailedError(outcome.stderr.strip())
     return outcome.stdout.strip()
 
 
 def _wait_for(uri: str, daemon: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         with contextlib.suppress(VirshFailedError):
             virsh(uri, "uri")
+            # with no cache yet it runs every emulator to ask what it can, and answers nobody's first question before: 32 s beside two emulated machines
+            virsh(uri, "version", "--daemon", timeout_s=START_S)
             return
         if daemon.poll() is not None:
             break

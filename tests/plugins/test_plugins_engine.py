@@ -18,6 +18,10 @@ from tests.plugins import ssh_server
 from tests.plugins.pulumi_project import CHECKOUT, Outcome, Project, engine, wait_until
 
 pytestmark = [pytest.mark.engine, pytest.mark.skipif(engine() is None, reason="no pulumi CLI: set UNDERLAY_PULUMI or put it on PATH")]
+WAIT = "sleep 3601.5"
+"""What the update's remote command does when it is interrupted; of a length that nothing else on this machine sleeps."""
+LOADED_S = 300
+"""Within which that is reached and ended, also where machines are emulated beside it."""
 
 PROGRAM = """
 from pathlib import Path
@@ -91,11 +95,14 @@ class Teller:
         return json.loads(self.project.run("stack", "output", "--json").text)
 
     def cancelled(self) -> Outcome:
-        """An update that is interrupted while its remote command runs."""
+        """An update that is interrupted while its remote command runs, long before that would end by itself."""
         process = self.project.start("up", "--yes", "--skip-preview")
-        wait_until(lambda: subprocess.run(["pgrep", "-f", "sleep 61.5"], capture_output=True, check=False).returncode == 0)
-        process.send_signal(2)
-        text, _ = process.communicate(timeout=30)
+        try:
+            wait_until(lambda: subprocess.run(["pgrep", "-f", WAIT], capture_output=True, check=False).returncode == 0, LOADED_S)
+            process.send_signal(2)
+            text, _ = process.communicate(timeout=LOADED_S)
+        finally:
+            process.kill()
         return Outcome(process.returncode, text)
 
     def tell(self, folder: Path) -> Story:
@@ -115,7 +122,7 @@ class Teller:
         renewal_plan = project.planned()
         self.set(early="0", then="echo before >&2; exit 7")
         failed = project.run("up", "--yes", "--skip-preview")
-        self.set(then="sleep 61.5")
+        self.set(then=WAIT)
         cancelled = self.cancelled()
         destroyed = project.run("destroy", "--yes", "--skip-preview")
         return Story(
@@ -222,7 +229,7 @@ def test_a_failing_command_fails_the_update_with_its_output(story: Story) -> Non
 def test_an_interrupted_update_ends_its_command(story: Story) -> None:
     assert story.cancelled.code != 0
     assert "cancelled before it was finished" in story.cancelled.text
-    assert subprocess.run(["pgrep", "-f", "sleep 61.5"], capture_output=True, check=False).returncode == 1
+    assert subprocess.run(["pgrep", "-f", WAIT], capture_output=True, check=False).returncode == 1
 
 
 def test_destroy_runs_delete_with_the_last_inputs(story: Story) -> None:
