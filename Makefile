@@ -1,6 +1,6 @@
 # One environment on one machine. `make up` shows it, `make test` is what CI runs. As root, on Debian 12.
 .DEFAULT_GOAL := help
-.PHONY: help up down preview doctor status verify ssh kubectl app app-down check test live live-trio live-fabric live-verify clean
+.PHONY: help up down preview doctor status verify ssh kubectl app app-down check test live live-trio live-fabric live-placement live-verify clean
 
 NAME ?= lab
 STACK ?= lab
@@ -75,6 +75,10 @@ live-trio: ## three control planes, and an address that moves; where machines ar
 live-fabric: ## BGP between nodes and a router, its failures, and changes of its topology; slow where machines are emulated
 	@lab/bootstrap.sh lab
 	$(LAB) with-tools -- $(PYTHON) -m pytest -m fabric -s tests/live/test_fabric.py
+
+live-placement: ## two hypervisors: pins, queues, huge pages and disks of running machines as declared; a quarter of an hour where machines are emulated
+	@lab/bootstrap.sh lab
+	$(LAB) with-tools -- $(PYTHON) -m pytest -m placed -s tests/live/test_placement.py
 
 live-verify: ## verify a lab that is well, then broken in each way that a check knows; an hour where machines are emulated
 	@lab/bootstrap.sh lab

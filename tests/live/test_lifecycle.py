@@ -144,7 +144,7 @@ def test_a_larger_connection_table_is_set_in_place_and_kube_proxy_does_not_lower
     boots, pods = live.boots("cp-1", "worker-1"), live.pods()
     live.settings["node.conntrack.max_entries"] = "262144"
     seen = live.summary()
-    assert seen.steps == {"lab-cp-1-prepare": "update", "lab-worker-1-prepare": "update"}
+    assert seen.steps == {"lab": "update", "lab-cp-1-prepare": "update", "lab-worker-1-prepare": "update"}  # the first has the fact for policies
     assert (seen.code, seen.subjects()) == (IN_PLACE, {"lab-cp-1, lab-worker-1"})
     assert "entries 131072 → 262144 (hash 32768 → 65536 buckets)" in seen.says("lab-worker-1")
     assert "no machine is touched and kube-proxy does not restart" in seen.says("lab-worker-1")
@@ -208,7 +208,7 @@ def test_a_kubernetes_that_the_image_has_not_is_refused_by_the_nodes_and_nothing
     boots, pods = live.boots("cp-1", "worker-1"), live.pods()
     live.settings["cluster.kubernetes_version"] = "1.36.4"
     seen = live.summary()
-    assert set(seen.steps) == {"lab-cp-1-prepare", "lab-worker-1-prepare"}
+    assert set(seen.steps) == {"lab", "lab-cp-1-prepare", "lab-worker-1-prepare"}
     assert seen.code == REFUSED
     assert "the node will refuse it and `up` will stop" in seen.says("lab-worker-1")
     assert live.attempt("up", timeout_s=600).returncode != 0
